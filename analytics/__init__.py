@@ -1,0 +1,1 @@
+"""Buckets, key figures, sessions, rules and the engine that runs them over the journal."""

@@ -1,0 +1,208 @@
+"""Rules at work: from states, silence and key figures to alert transitions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.rules.evaluate import state_sample
+from analytics.rules.lifecycle import AlertState, Sample, advance, step
+from analytics.rules.load import RulePack
+from analytics.rules.silence import SilenceSample, SilenceState, silence_advance, silence_step
+from analytics.rules.transitions import Transition, transition_of
+from analytics.rules.types import Rule, SilenceInput, StateInput
+from analytics.shelf import Change
+from store.journal import DeviceKey
+from telemetry.channels import MACHINE_STATE, PORT, PORT_STATUS, Kind
+from telemetry.registry import Registry, station_kind_of
+
+
+class AlertKey(msgspec.Struct, frozen=True, array_like=True):
+    """One rule at one device, or at a whole station (empty kind and device)."""
+
+    rule: str
+    station: str
+    kind: str
+    device: str
+
+
+class News(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """A device went offline, or was heard again."""
+
+    time_ms: int
+    offline: bool
+    """At the same time a return comes before a new silence."""
+    kind: str
+    device: str
+
+
+class Alerts:
+    """States of all rules. Everything in event time; samples older than what a rule knows are corrections."""
+
+    def __init__(self, pack: RulePack, registry: Registry) -> None:
+        self.pack = pack
+        self.registry = registry
+        self.states: dict[str, dict[AlertKey, AlertState]] = {}
+        """Station -> states of its rules."""
+        self.silence: dict[str, SilenceState] = {}
+        """Group -> its state; a group is `station`, or `station/kind/device` for one that has none."""
+        self.transitions: list[Transition] = []
+        """Made since they were last taken."""
+        self._seen: dict[str, NDArray[np.int8]] = {}
+        """Kind -> state of each device when it was last judged."""
+        self._rules: dict[tuple[str, str], Mapping[str, Rule]] = {}
+        """(station, its kind as its device tells it) -> its rules: one that is not listed may have devices of both."""
+
+    def rules_of(self, station: str, device_kind: str = "port") -> Mapping[str, Rule]:
+        """Return the rules of a station with its own numbers."""
+        kind = station_kind_of(device_kind)
+        found = self._rules.get((station, kind))
+        if found is None:
+            settings = self.registry.station(station, kind)
+            found = self._rules[station, kind] = self.pack.for_station(settings, station)
+        return found
+
+    def reload(self, registry: Registry) -> None:
+        """Use another registry from now on."""
+        self.registry = registry
+        self._rules = {}
+
+    def take_transitions(self) -> list[Transition]:
+        """Return the transitions made since the last call."""
+        made, self.transitions = self.transitions, []
+        return made
+
+    def sample(self, rule: Rule, key: AlertKey, sample: Sample) -> None:
+        """Give a rule a sample, and note what it changes."""
+        states = self.states.setdefault(key.station, {})
+        state = states.get(key)
+        if state is None:
+            if not sample.holds:
+                return
+            state = AlertState()
+        states[key], changes = step(state, rule.timing, sample)
+        self._note(rule, key, changes)
+
+    def advance(self, station: str, to_ms: int) -> None:
+        """Let time pass for the rules of a station that wait."""
+        states = self.states.get(station, {})
+        for key, state in states.items():
+            rule = self.rules_of(station, key.kind or "port").get(key.rule)
+            if rule is None or state.phase == "inactive":
+                continue
+            states[key], changes = advance(state, rule.timing, to_ms)
+            self._note(rule, key, changes)
+
+    def _note(self, rule: Rule, key: AlertKey, changes: tuple[Any, ...]) -> None:
+        station = self.registry.station(key.station, station_kind_of(key.kind or "port"))
+        for change in changes:
+            self.transitions.append(
+                transition_of(rule, change, station, key.station, key.device or None, key.kind or None)
+            )
+
+    def see(self, kind: Kind, change: Change, keys: list[DeviceKey], texts: list[str]) -> None:
+        """Judge the states that the newest readings brought, reading by reading."""
+        if "online" not in kind.code_index or len(kind.codes) == 1:
+            return
+        table = change.table
+        rows = np.flatnonzero(change.news & (table.state >= 0) & ~table.death)
+        if not len(rows):
+            return
+        seen = self._seen_of(kind, int(table.device[rows].max()) + 1)
+        device, state = table.device[rows], table.state[rows]
+        first = np.r_[True, device[1:] != device[:-1]]
+        before = np.where(first, seen[device], np.r_[np.int8(-1), state[:-1]])
+        ends = np.r_[device[1:] != device[:-1], True]
+        seen[device[ends]] = state[ends]
+        names = PORT_STATUS if kind is PORT else MACHINE_STATE
+        code = kind.code_index["error_code" if kind is PORT else "fault_code"] if kind.codes[1:-1] else None
+        for i in np.flatnonzero(state != before):
+            key = keys[int(device[i])]
+            row = int(rows[i])
+            evidence: dict[str, Any] = {}
+            if code is not None and table.codes[row, code] >= 0:
+                evidence[kind.codes[code].name] = texts[int(table.codes[row, code])]
+            for rule in self.rules_of(key.station, kind.name).values():
+                if isinstance(rule.input, StateInput) and kind.name in rule.input.device_kinds:
+                    sample = state_sample(rule, int(table.time_ms[row]), names[int(state[i])], evidence)
+                    self.sample(rule, AlertKey(rule.name, key.station, kind.name, key.device), sample)
+
+    def _seen_of(self, kind: Kind, size: int) -> NDArray[np.int8]:
+        seen = self._seen.get(kind.name, np.empty(0, np.int8))
+        if len(seen) < size:
+            seen = np.concatenate([seen, np.full(size - len(seen), -1, np.int8)])
+        self._seen[kind.name] = seen
+        return seen
+
+    def hear(self, station: str, news: list[News], to_ms: int, limit_ms: Callable[[str, str], int]) -> None:
+        """Judge silence: news in order of time, then let time pass to the watermark.
+
+        Parameters
+        ----------
+        station
+            Whose devices they are.
+        news
+            In order of time, all at or before the watermark.
+        to_ms
+            The watermark.
+        limit_ms
+            (kind, device) -> silence after which the device is offline.
+        """
+        rules = self.rules_of(station, news[0].kind if news else "port")
+        grouped = next(
+            (r.input.device_kinds for r in rules.values()
+             if isinstance(r.input, SilenceInput) and r.input.scope == "station"), (),
+        )
+        for item in news:
+            label = f"{item.kind}/{item.device}"
+            group = station if item.kind in grouped else f"{station}/{label}"
+            state = self.silence.get(group, SilenceState())
+            limits = {d: limit_ms(*d.split("/")) for d in {*state.offline, label}}
+            state, samples = silence_step(state, label, item.time_ms, offline=item.offline, offline_after_ms=limits)
+            self.silence[group] = state
+            self._silence_samples(station, rules, samples)
+        state = self.silence.get(station, SilenceState())
+        if state.excused:
+            limits = {d: limit_ms(*d.split("/")) for d in state.offline}
+            self.silence[station], samples = silence_advance(state, to_ms, limits)
+            self._silence_samples(station, rules, samples)
+
+    def _silence_samples(
+        self, station: str, rules: Mapping[str, Rule], samples: tuple[SilenceSample, ...]
+    ) -> None:
+        for item in samples:
+            kind, _, device = (item.device or "").partition("/")
+            scope = "station" if item.device is None else "device"
+            for rule in rules.values():
+                if not isinstance(rule.input, SilenceInput) or rule.input.scope != scope:
+                    continue
+                if kind and kind not in rule.input.device_kinds:
+                    continue
+                sample = _plain_devices(item.sample)
+                self.sample(rule, AlertKey(rule.name, station, kind, device), sample)
+
+    def snapshot(self) -> bytes:
+        """Return the bytes of all states."""
+        states = [item for states in self.states.values() for item in states.items()]
+        return msgspec.msgpack.encode([states, self.silence, {k: v.tobytes() for k, v in self._seen.items()}])
+
+    def restore(self, data: bytes) -> None:
+        """Take the states of a snapshot."""
+        states, silence, seen = msgspec.msgpack.decode(data)
+        self.states = {}
+        for key, state in ((msgspec.convert(k, AlertKey), msgspec.convert(v, AlertState)) for k, v in states):
+            self.states.setdefault(key.station, {})[key] = state
+        self.silence = {k: msgspec.convert(v, SilenceState) for k, v in silence.items()}
+        self._seen = {k: np.frombuffer(v, np.int8).copy() for k, v in seen.items()}
+
+
+def _plain_devices(sample: Sample) -> Sample:
+    """Name devices in evidence without their kind."""
+    if "devices" not in sample.evidence:
+        return sample
+    evidence = {**sample.evidence, "devices": [d.partition("/")[2] for d in sample.evidence["devices"]]}
+    if "heard" in evidence:
+        evidence["heard"] = evidence["heard"].partition("/")[2]
+    return msgspec.structs.replace(sample, evidence=evidence)

@@ -1,0 +1,31 @@
+"""Time that runs tell of: when devices were heard, or kept certain states."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from analytics.kernels.intervals import EMPTY, Int64, union
+from analytics.window import Runs
+
+
+def heard(runs: Runs | None, devices: Collection[str]) -> Int64:
+    """Return the time in which any of the devices was heard from."""
+    return EMPTY if runs is None else _time(runs, _of(runs, devices))
+
+
+def held(runs: Runs | None, device: str, states: Collection[str]) -> Int64:
+    """Return the time in which a device was heard from and had one of the states."""
+    if runs is None:
+        return EMPTY
+    at = _of(runs, (device,))
+    chosen = np.array([runs.state[i] in states for i in at.tolist()], np.bool_)
+    return _time(runs, at[chosen])
+
+
+def _of(runs: Runs, devices: Collection[str]) -> Int64:
+    rows = [i for i, name in enumerate(runs.devices) if name in devices]
+    return np.flatnonzero(np.isin(runs.device, rows))
+
+
+def _time(runs: Runs, at: Int64) -> Int64:
+    return union(np.column_stack((runs.start_ms[at], runs.end_ms[at])))

@@ -1,0 +1,170 @@
+"""The analytics role: reads the journal, runs the engine, keeps state.db."""
+
+import logging
+import os
+import signal
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from analytics.engine import Engine
+from analytics.minutely import Minutely
+from analytics.snapshot import Snapshots, restore
+from store.journal import Entry, EntryType
+from store.journal_reader import JournalReader
+from store.roles import RoleLock, RoleStatus, wall_ms, write_status
+from store.state import StateReader, StateWriter
+from telemetry.config import Config
+from telemetry.errors import JournalError, StoreError
+
+POLL_S = 0.02
+CHECKPOINT_S = 2.0
+CHECKPOINT_READINGS = 200_000
+COST_LIMIT = 5.0
+"""A checkpoint waits at least this many times as long as the last one took, so that it never takes over."""
+
+log = logging.getLogger("voltair.analytics")
+
+
+class Analytics:
+    """The loop of the role."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.path = config.data / "state.db"
+        self.reader = JournalReader(config.data / "journal")
+        self.state = StateWriter(self.path)
+        self.engine = Engine(config, self.state)
+        restore(self.engine, self.state.snapshots())
+        self.snapshots = Snapshots()
+        self.minutely = Minutely(self.engine, StateReader.open(self.path), config)
+        self.stop = threading.Event()
+        self.status = RoleStatus(role="analytics", pid=os.getpid(), started_ms=wall_ms(), updated_ms=wall_ms())
+        self._committed_s = time.monotonic()
+        self._commit_cost_s = 0.0
+        self._committed_readings = self.engine.counters["analysed"]
+        self._committed_cursor = self.engine.cursor
+
+    def check_journal(self) -> None:
+        """Refuse a journal that is not the one that this state belongs to."""
+        journal_id = self.reader.head()[0]
+        known = self.state.meta.setdefault("journal_id", journal_id)
+        if known != journal_id:
+            msg = (
+                f"{self.path} belongs to journal {known}, but {self.config.data / 'journal'} is {journal_id}; "
+                "restore both from one backup, or start with an empty data_dir"
+            )
+            raise StoreError(msg)
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        self._work_off_minutes()
+        while not self.stop.is_set():
+            entries = self.reader.read(self.engine.cursor, limit_readings=50_000)
+            for piece in _to_ticks(entries):
+                self.engine.take(piece, self.reader.devices)
+                if piece[-1].type is EntryType.TICK:
+                    self._work_off_minutes()
+                self._commit_if_due()
+            if not entries:
+                self._commit_if_due()
+                self.stop.wait(POLL_S)
+            self._say()
+        self.commit()
+
+    def _work_off_minutes(self) -> None:
+        """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk."""
+        if self.minutely.due():
+            self.commit()
+            self.minutely.run(self.stop.is_set)
+            # The watermark is on disk already; the rows that it promises follow at once.
+            self.commit()
+
+    def _commit_if_due(self) -> None:
+        if self.engine.cursor == self._committed_cursor:
+            return
+        waited = time.monotonic() - self._committed_s
+        readings = self.engine.counters["analysed"] - self._committed_readings
+        due = waited >= CHECKPOINT_S or readings >= CHECKPOINT_READINGS
+        if due and waited >= COST_LIMIT * self._commit_cost_s:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write a checkpoint."""
+        started = time.monotonic()
+        checkpoint = self.engine.checkpoint()
+        self.snapshots.add(self.engine, checkpoint)
+        self.state.commit(checkpoint)
+        self._committed_s = time.monotonic()
+        self._commit_cost_s = self._committed_s - started
+        self._committed_readings = self.engine.counters["analysed"]
+        self._committed_cursor = self.engine.cursor
+        self.minutely.tidy(self.state)
+
+    def _say(self) -> None:
+        now = wall_ms()
+        if now - self.status.updated_ms < 1_000:
+            return
+        engine = self.engine
+        self.status.updated_ms, self.status.ready = now, True
+        self.status.counters = dict(engine.counters)
+        self.status.gauges = {
+            "lag_s": max(0.0, (now - engine.clock_ms) / 1000) if engine.clock_ms else 0.0,
+            "checkpoint_s": self._commit_cost_s,
+            "stations": float(len(engine.stations)),
+            "devices": float(len(engine.keys)),
+        }
+        write_status(self.config.data, self.status)
+
+
+def _to_ticks(entries: list[Entry]) -> list[list[Entry]]:
+    """Split entries after each tick: what depends on the watermark happens there, whatever was read at once."""
+    pieces: list[list[Entry]] = []
+    begin = 0
+    for i, entry in enumerate(entries):
+        if entry.type is EntryType.TICK:
+            pieces.append(entries[begin : i + 1])
+            begin = i + 1
+    if begin < len(entries):
+        pieces.append(entries[begin:])
+    return pieces
+
+
+def run(config: Config) -> None:
+    """Run the analytics role until SIGTERM or SIGINT."""
+    with RoleLock(config.data, "analytics"):
+        stop = threading.Event()
+
+        def end(_signal: int, _frame: FrameType | None) -> None:
+            stop.set()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        _wait_for_journal(config.data, stop)
+        if stop.is_set():
+            return
+        analytics = Analytics(config)
+        analytics.stop = stop
+        analytics.check_journal()
+        try:
+            analytics.run()
+        except (JournalError, sqlite3.DatabaseError) as error:
+            log.error("%s", error)
+            raise
+
+
+def _wait_for_journal(data: Path, stop: threading.Event) -> None:
+    """Wait until ingest has made the journal."""
+    reader = JournalReader(data / "journal")
+    status = RoleStatus(role="analytics", pid=os.getpid(), started_ms=wall_ms(), updated_ms=0)
+    while not stop.is_set():
+        try:
+            reader.head()
+        except JournalError as error:
+            status.updated_ms, status.problems = wall_ms(), [str(error)]
+            write_status(data, status)
+            stop.wait(0.2)
+        else:
+            return

@@ -1,0 +1,69 @@
+"""From a value to a sample: the limit of a rule at a station, and whether the value is beyond it."""
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from analytics.rules.lifecycle import Sample
+from analytics.rules.types import Rule, StateInput
+from telemetry.registry import Station
+
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
+}
+
+
+def threshold_of(rule: Rule, station: Station) -> float | None:
+    """Return the limit of a rule in its unit, None where neither the rule nor the station gives one."""
+    if rule.threshold is not None:
+        return rule.threshold
+    if rule.threshold_from == "baseline_kwh_per_m3":
+        return baseline_kwh_per_m3(station)
+    return None
+
+
+def baseline_kwh_per_m3(station: Station) -> float | None:
+    """Return the ratio that a station is judged by: its own, else the mean of its customers'; None where neither."""
+    if station.baseline_kwh_per_m3 is not None:
+        return station.baseline_kwh_per_m3
+    known = [c.baseline_kwh_per_m3 for c in station.customers if c.baseline_kwh_per_m3 is not None]
+    return sum(known) / len(known) if known else None
+
+
+def value_sample(
+    rule: Rule, time_ms: int, value: float | None, threshold: float | None, coverage: float = 1.0,
+    evidence: Mapping[str, Any] | None = None,
+) -> Sample:
+    """Judge a key figure or a detector's value.
+
+    Parameters
+    ----------
+    rule
+        A rule with a comparison.
+    time_ms
+        End of the window that the value describes.
+    value, threshold
+        In the rule's unit; without either the condition is unknown.
+    coverage
+        Known share of the window; below `rule.min_coverage` the condition is unknown.
+    evidence
+        Numbers that explain the value.
+    """
+    holds: bool | None = None
+    if rule.comparison is not None and value is not None and threshold is not None:
+        holds = _COMPARE[rule.comparison](value, threshold) if coverage >= rule.min_coverage else None
+    return Sample(
+        time_ms=time_ms, holds=holds, value=value, threshold=threshold,
+        evidence={"coverage": coverage, **(evidence or {})},
+    )
+
+
+def state_sample(
+    rule: Rule, time_ms: int, state: str | None, evidence: Mapping[str, Any] | None = None
+) -> Sample:
+    """Judge a device's own state (of a port: over all its connectors), with the time of the reading that set it.
+
+    `state` None: unknown. `evidence`: the `error_code` or `fault_code`, where the reading had one.
+    """
+    holds = None if state is None or not isinstance(rule.input, StateInput) else state in rule.input.states
+    return Sample(time_ms=time_ms, holds=holds, evidence={"state": state, **(evidence or {})})

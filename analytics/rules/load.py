@@ -1,0 +1,195 @@
+"""Reads rules: the shipped pack, then a user's file over it, then a station's numbers over both."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from analytics.rules.texts import PLACEHOLDERS, placeholders_of
+from analytics.rules.types import IDLE_WINDOW, DetectorInput, KpiInput, Rule, SilenceInput, StateInput
+from telemetry.channels import KIND_BY_NAME
+from telemetry.errors import ConfigError
+from telemetry.registry import Registry, Station, station_kind_of
+from telemetry.times import parse_duration_ms
+
+PACK = ("charging", "air", "monitor")
+"""Files of the shipped pack: rules of charging stations, of compressed-air stations, and of both."""
+STATION_FIELDS = ("enabled", "severity", "threshold", "for", "keep_firing_for", "min_coverage", "update_share")
+"""What a station may override."""
+
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RulePack:
+    """All rules, before what stations override."""
+
+    tables: Mapping[str, Table]
+    """Rule name -> its table as in the file."""
+    rules: Mapping[str, Rule]
+
+    def for_station(self, station: Station, station_id: str, source: str = "stations.toml") -> dict[str, Rule]:
+        """Return the enabled rules of a station by name, with the station's own numbers.
+
+        Raises
+        ------
+        ConfigError
+            If the station overrides a rule or a field that does not exist, or with a wrong value.
+        """
+        found: dict[str, Rule] = {}
+        for name, own in station.rules.items():
+            place = f"{source}: [stations.{station_id}.rules.{name}]"
+            if name not in self.rules:
+                msg = f"{place}: there is no rule {name!r}; the rules are {', '.join(self.rules)}"
+                raise ConfigError(msg)
+            for field in own:
+                if field not in STATION_FIELDS:
+                    msg = f"{place}: key {field!r} cannot be set at a station; it may set {', '.join(STATION_FIELDS)}"
+                    raise ConfigError(msg)
+            found[name] = _rule(name, {**self.tables[name], **own}, place)
+        return {
+            name: rule
+            for name, rule in {**self.rules, **found}.items()
+            if rule.enabled and rule.station_kind in ("any", station.kind)
+        }
+
+
+def load_rules(user_file: Path | None = None) -> RulePack:
+    """Return the shipped rules with those of a user's file over them.
+
+    A table of the user's file whose name is shipped changes the keys that it has; any other is a new rule.
+
+    Raises
+    ------
+    ConfigError
+        If a file cannot be read or a rule is wrong; the message names the file and the key.
+    """
+    tables: dict[str, Table] = {}
+    places: dict[str, str] = {}
+    shipped = files("analytics.rules") / "pack"
+    for stem in PACK:
+        _add(tables, places, (shipped / f"{stem}.toml").read_text("utf-8"), f"rule pack {stem}.toml")
+    if user_file is not None:
+        try:
+            text = user_file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"rule file {user_file}: {error}; correct analytics.rules in voltair.toml, or leave it empty"
+            raise ConfigError(msg) from error
+        _add(tables, places, text, str(user_file))
+    return RulePack(tables, {name: _rule(name, table, places[name]) for name, table in tables.items()})
+
+
+def check_registry(pack: RulePack, registry: Registry, source: str = "stations.toml") -> None:
+    """Check what every station overrides.
+
+    Raises
+    ------
+    ConfigError
+        As `RulePack.for_station`.
+    """
+    for station_id, station in registry.stations.items():
+        pack.for_station(station, station_id, source)
+
+
+def _add(tables: dict[str, Table], places: dict[str, str], text: str, source: str) -> None:
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{source} is not valid TOML: {error}"
+        raise ConfigError(msg) from error
+    for name, table in found.items():
+        places[name] = f"{source}: [{name}]"
+        if not isinstance(table, dict):
+            msg = f"{source}: key {name!r} stands outside a rule; a rule is a table [NAME]"
+            raise ConfigError(msg)
+        tables[name] = _over(tables.get(name, {}), table)
+
+
+def _over(below: Table, above: Table) -> Table:
+    """Return `below` with the keys of `above` over it, table by table; another `source` replaces the whole input."""
+    out = dict(below)
+    for key, value in above.items():
+        old = out.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            replaced = key == "input" and value.get("source", old.get("source")) != old.get("source")
+            out[key] = value if replaced else _over(old, value)
+        else:
+            out[key] = value
+    return out
+
+
+def _rule(name: str, table: Table, place: str) -> Rule:
+    if "name" in table:
+        msg = f"{place}: key 'name' is the table's own name; remove it"
+        raise ConfigError(msg)
+    try:
+        rule = msgspec.convert({**table, "name": name}, Rule)
+    except msgspec.ValidationError as error:
+        msg = f"{place}: {error}"
+        raise ConfigError(msg) from error
+    problem = next(_problems(rule), None)
+    if problem is not None:
+        msg = f"{place}: {problem}"
+        raise ConfigError(msg)
+    return rule
+
+
+def _problems(rule: Rule) -> Iterator[str]:
+    durations = {"for": rule.for_, "keep_firing_for": rule.keep_firing_for}
+    if isinstance(rule.input, KpiInput) and rule.input.window != IDLE_WINDOW:
+        durations["input.window"] = rule.input.window
+    for key, text in durations.items():
+        if parse_duration_ms(text) is None:
+            yield f"key '{key}': {text!r} is no duration; write for example 5s, 15m or 24h"
+    if not 0 <= rule.min_coverage <= 1:
+        yield f"key 'min_coverage': {rule.min_coverage} is no fraction; write 0 to 1"
+    if rule.update_share is not None and rule.update_share <= 0:
+        yield f"key 'update_share': {rule.update_share} is not above 0; leave it out for no updates"
+    for part, texts in (("summary", rule.summary), ("remedy", rule.remedy)):
+        for language, template in (("en", texts.en), ("zh", texts.zh)):
+            for problem in _template_problems(template):
+                yield f"key '{part}.{language}': {problem}"
+    if isinstance(rule.input, KpiInput | DetectorInput):
+        yield from _limit_problems(rule)
+    else:
+        yield from _device_problems(rule, rule.input)
+
+
+def _limit_problems(rule: Rule) -> Iterator[str]:
+    if rule.comparison is None:
+        yield "key 'comparison' is missing; write one of > >= < <="
+    if rule.threshold is None and rule.threshold_from is None:
+        yield "key 'threshold' is missing; write a number, or threshold_from"
+
+
+def _device_problems(rule: Rule, source: StateInput | SilenceInput) -> Iterator[str]:
+    if rule.comparison is not None or rule.threshold is not None:
+        yield (
+            "keys 'comparison' and 'threshold' have no meaning for states and silence; remove them "
+            "(offline_after_s in stations.toml says when a device is offline)"
+        )
+    for kind in source.device_kinds:
+        if kind not in KIND_BY_NAME:
+            yield f"key 'input.device_kinds': {kind!r} is none of {', '.join(KIND_BY_NAME)}"
+            continue
+        if rule.station_kind not in ("any", station_kind_of(kind)):
+            yield f"key 'input.device_kinds': a {kind} is no device of a {rule.station_kind} station"
+        if isinstance(source, StateInput):
+            known = sorted({s for c in KIND_BY_NAME[kind].codes if c.name != "online" for s in c.states})
+            for state in source.states:
+                if state not in known:
+                    yield f"key 'input.states': a {kind} has no state {state!r}; it has {', '.join(known)}"
+
+
+def _template_problems(template: str) -> Iterator[str]:
+    try:
+        unknown = placeholders_of(template) - PLACEHOLDERS
+    except ValueError as error:
+        yield f"{template!r}: {error}; write {{{{ and }}}} for braces"
+        return
+    for name in sorted(unknown):
+        yield f"there is no placeholder {{{name}}}; there are {', '.join(sorted(PLACEHOLDERS))}"

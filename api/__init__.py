@@ -1,0 +1,1 @@
+"""HTTP, server-sent events, the page, and every delivery out."""

@@ -1,0 +1,86 @@
+"""The HTTP application: calls, page, documents and errors put together."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import problems
+from api.auth import Gate
+from api.docs_page import docs_page
+from api.params import Json
+from api.problems import Problem
+from api.routes import alerts, operation, series, silences, stations, stream, webhooks
+from api.schemas import TYPES, webhook_schema
+from api.services import Services
+
+BASE = "/api/v1"
+STATIC = Path(__file__).parent / "static"
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+class _SafeHeaders:
+    """ASGI middleware: no foreign scripts, no guessing of types, and pages that are asked for anew."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application over running services."""
+    app = FastAPI(
+        title="Voltair", version=version("voltair"), docs_url=None, redoc_url=None, openapi_url="/openapi.json",
+        description="One monitor for EV charging stations and compressed-air stations.",
+    )
+    app.state.services = services
+    problems.install(app)
+    app.add_middleware(Gate, api=services.config.api, tokens=services.tokens)
+    app.add_middleware(_SafeHeaders)
+    for part in (stations, series, alerts, silences, webhooks, stream, operation):
+        app.include_router(part.router, prefix=BASE)
+    app.include_router(operation.outside)
+    app.include_router(_documents(app))
+    app.mount("/", StaticFiles(directory=STATIC, html=True))
+    return app
+
+
+def _documents(app: FastAPI) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    def get_docs() -> HTMLResponse:
+        headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return HTMLResponse(docs_page(app.openapi()), headers=headers)
+
+    @router.get("/schemas/")
+    def get_schemas() -> Json:
+        return Json({"items": [{"type": t, "url": f"/schemas/{t}.json"} for t in TYPES], "next_cursor": None})
+
+    @router.get("/schemas/{name}")
+    def get_schema(name: str) -> Json:
+        type_ = name.removesuffix(".json")
+        if type_ not in TYPES:
+            raise Problem(404, f"there is no schema {name!r}; /schemas/ lists all")
+        return Json(webhook_schema(type_), media_type="application/schema+json")
+
+    return router

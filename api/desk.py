@@ -1,0 +1,269 @@
+"""desk.db: what happened to each alert in one numbered list, and what is still to be delivered. Only the API writes it.
+
+A transition enters the list in the same transaction that moves the cursor over state.db, changes the alert and makes
+one delivery per endpoint. So a crash between any two statements leaves all of it or nothing, and the next start goes
+on from the cursor; a transition that comes again is met by its id.
+"""
+
+import contextlib
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from analytics.rules.transitions import Transition
+from api.bodies import FORMATS, standard
+from api.endpoints import list_endpoints
+from api.silences import Hold, holds_at
+from api.transitions import alert_data, decode_transition
+from store.sqlite import connect
+from telemetry.times import format_time
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event(
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, type TEXT NOT NULL, alert TEXT NOT NULL,
+    station TEXT NOT NULL, time_ms INTEGER NOT NULL, sequence INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS event_alert ON event(alert, n);
+CREATE TABLE IF NOT EXISTS alert(
+    alert TEXT PRIMARY KEY, rule TEXT, category TEXT, severity TEXT, state TEXT, station TEXT,
+    fired_ms INTEGER, resolved_ms INTEGER, data BLOB) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alert_fired ON alert(fired_ms, alert);
+CREATE INDEX IF NOT EXISTS alert_firing ON alert(station) WHERE state = 'firing';
+CREATE TABLE IF NOT EXISTS delivery(
+    n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, endpoint TEXT NOT NULL, event INTEGER, alert TEXT,
+    type TEXT NOT NULL, created_ms INTEGER NOT NULL, body BLOB NOT NULL, state TEXT NOT NULL,
+    next_at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, attempted_ms INTEGER, last_status INTEGER,
+    last_latency_ms INTEGER, last_error TEXT, reached INTEGER NOT NULL DEFAULT 1);
+CREATE INDEX IF NOT EXISTS delivery_due ON delivery(endpoint, next_at_ms) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS delivery_order ON delivery(endpoint, alert, event);
+CREATE INDEX IF NOT EXISTS delivery_held ON delivery(alert) WHERE state = 'held';
+CREATE TABLE IF NOT EXISTS endpoint(
+    id TEXT PRIMARY KEY, url TEXT, secret TEXT, format TEXT, allow_private TEXT, source TEXT, enabled INTEGER,
+    disabled_reason TEXT, created_ms INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS silence(id TEXT PRIMARY KEY, from_ms INTEGER, to_ms INTEGER, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS exclusion(
+    id TEXT PRIMARY KEY, station TEXT, from_ms INTEGER, to_ms INTEGER, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mqtt_topic(topic TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audit(
+    n INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER, caller TEXT, action TEXT, subject TEXT, body BLOB);
+"""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One row of the numbered list."""
+
+    n: int
+    id: str
+    type: str
+    alert: str
+    station: str
+    time_ms: int
+    sequence: int
+    body: bytes
+    """The `standard` body: type, timestamp, data."""
+
+
+class Desk:
+    """The file and its one writing connection; any number of threads read."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        base_url: str = "",
+        opener: Callable[..., sqlite3.Connection] = connect,
+    ) -> None:
+        self._path = path
+        self._base_url = base_url.rstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = opener(path, durable=True)
+        # It holds the secrets of endpoints.
+        path.chmod(0o600)
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        with self.write() as db:
+            for statement in _SCHEMA.split(";"):
+                db.execute(statement)
+
+    @property
+    def base_url(self) -> str:
+        """Address of the page, without a slash at the end."""
+        return self._base_url
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Hold the writing connection inside one transaction: committed at the end, nothing of it on an error."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """The calling thread's own reading connection."""
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            db = self._local.db = connect(self._path, read_only=True)
+        return db
+
+    def close(self) -> None:
+        """Close the writing connection; readers close with their threads."""
+        self._db.close()
+
+    def cursor(self) -> tuple[int, str]:
+        """Return number and id of the last transition of state.db that was taken; (0, "") before the first."""
+        meta = dict(self._db.execute("SELECT key, value FROM meta"))
+        return int(meta.get("transition_cursor", 0)), str(meta.get("transition_id", ""))
+
+    def take(self, rows: Sequence[tuple[int, bytes]], *, now_ms: int) -> list[Event]:
+        """Take transitions of state.db, in order, and return the events that are new.
+
+        Parameters
+        ----------
+        rows
+            (n of state.db, body).
+        now_ms
+            Wall time, for the deliveries.
+
+        Raises
+        ------
+        msgspec.DecodeError
+            If a body is no transition; nothing of the call is kept.
+        """
+        events = []
+        with self.write() as db:
+            for n, body in rows:
+                transition = decode_transition(body)
+                event = self._take_one(db, transition, now_ms)
+                if event is not None:
+                    events.append(event)
+                db.execute("INSERT OR REPLACE INTO meta VALUES('transition_cursor', ?)", (n,))
+                db.execute("INSERT OR REPLACE INTO meta VALUES('transition_id', ?)", (transition.id,))
+        return events
+
+    def acknowledge(self, alert: str, by: str, note: str, *, time_ms: int, now_ms: int) -> Event | None:
+        """Note who has taken an alert on; return its event, None where there is no such alert.
+
+        Parameters
+        ----------
+        alert, by, note
+            Which alert, who, and what they say.
+        time_ms
+            The station's `now`.
+        now_ms
+            Wall time.
+        """
+        with self.write() as db:
+            row = db.execute("SELECT data, fired_ms, resolved_ms FROM alert WHERE alert = ?", (alert,)).fetchone()
+            if row is None:
+                return None
+            data = msgspec.json.decode(row[0])
+            data["sequence"] += 1
+            data["acknowledgement"] = {"by": by, "note": note, "at": format_time(time_ms)}
+            id_ = _hashed(f"acknowledged\n{alert}\n{data['sequence']}")
+            return self._append(db, id_, "alert.acknowledged", time_ms, data, (row[1], row[2]), now_ms)
+
+    def _take_one(self, db: sqlite3.Connection, transition: Transition, now_ms: int) -> Event | None:
+        """Put a transition into the list; None where it is already there."""
+        if db.execute("SELECT 1 FROM event WHERE id = ?", (transition.id,)).fetchone():
+            return None
+        row = db.execute("SELECT data FROM alert WHERE alert = ?", (transition.alert,)).fetchone()
+        before: dict[str, Any] = {"sequence": 0, "acknowledgement": None}
+        if row is not None:
+            before = msgspec.json.decode(row[0])
+        data = alert_data(transition, before["sequence"] + 1, self._base_url)
+        data["acknowledgement"] = before["acknowledgement"]
+        times = (transition.fired_ms, transition.resolved_ms)
+        return self._append(db, transition.id, transition.type, transition.time_ms, data, times, now_ms)
+
+    def _append(
+        self,
+        db: sqlite3.Connection,
+        id_: str,
+        type_: str,
+        time_ms: int,
+        data: dict[str, Any],
+        times: tuple[int, int | None],
+        now_ms: int,
+    ) -> Event:
+        """Give an event its number, change its alert and make its deliveries; `times` are fired and resolved."""
+        body = standard(type_, time_ms, data)
+        alert, station, sequence = data["id"], data["station"], data["sequence"]
+        n = db.execute(
+            "INSERT INTO event(id, type, alert, station, time_ms, sequence, body) VALUES(?, ?, ?, ?, ?, ?, ?)",
+            (id_, type_, alert, station, time_ms, sequence, body),
+        ).lastrowid
+        assert n is not None  # noqa: S101 - an INSERT has one
+        db.execute(
+            "INSERT OR REPLACE INTO alert VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                alert, data["rule"], data["category"], data["severity"], data["state"], station, *times,
+                msgspec.json.encode(data),
+            ),
+        )
+        event = Event(n, id_, type_, alert, station, time_ms, sequence, body)
+        self._make_deliveries(db, event, data, now_ms, holds_at(db, time_ms))
+        return event
+
+    def _make_deliveries(
+        self, db: sqlite3.Connection, event: Event, data: dict[str, Any], now_ms: int, holds: list[Hold]
+    ) -> None:
+        """Make one delivery per enabled endpoint; a silenced one is held, unless it closes what was sent before."""
+        silenced = any(hold.matches(data) for hold in holds)
+        for endpoint in list_endpoints(db):
+            if not endpoint.enabled:
+                continue
+            held = silenced and not (event.type == "alert.resolved" and _went_out(db, endpoint.id, event.alert))
+            db.execute(
+                "INSERT INTO delivery(id, endpoint, event, alert, type, created_ms, body, state, next_at_ms) "
+                "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    message_id(event.id, endpoint.id), endpoint.id, event.n, event.alert, event.type, now_ms,
+                    FORMATS[endpoint.format](event.type, event.time_ms, data), "held" if held else "pending", now_ms,
+                ),
+            )
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        """Return the events after a number, in order."""
+        rows = self.reader.execute(
+            "SELECT n, id, type, alert, station, time_ms, sequence, body FROM event WHERE n > ? ORDER BY n LIMIT ?",
+            (after, limit),
+        )
+        return [Event(*row) for row in rows]
+
+
+def _went_out(db: sqlite3.Connection, endpoint: str, alert: str) -> bool:
+    row = db.execute(
+        "SELECT 1 FROM delivery WHERE endpoint = ? AND alert = ? AND state IN ('pending', 'delivered')",
+        (endpoint, alert),
+    ).fetchone()
+    return row is not None
+
+
+def message_id(transition: str, endpoint: str) -> str:
+    """Return `webhook-id`: the same for a transition and an endpoint after every crash."""
+    return "msg_" + _hashed(f"{transition}\n{endpoint}")
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def audit(
+    db: sqlite3.Connection, *, now_ms: int, caller: str, action: str, subject: str, body: object = None
+) -> None:
+    """Note who changed what, inside a transaction of the desk."""
+    db.execute(
+        "INSERT INTO audit(time_ms, caller, action, subject, body) VALUES(?, ?, ?, ?, ?)",
+        (now_ms, caller, action, subject, msgspec.json.encode(body)),
+    )

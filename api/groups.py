@@ -1,0 +1,56 @@
+"""Key figures of a group of stations: sums of its members, and ratios of those sums."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from analytics.figures import KpiAnswer, Sheet
+
+_SUMS = {
+    "charging": (
+        "window_h", "known_h", "available_h", "reserved_h", "occupied_h", "faulted_h", "unavailable_h", "offline_h",
+        "unknown_h", "charging_h", "idle_h", "energy_kwh", "sessions", "sessions_successful", "overstay_h",
+        "lost_energy_kwh",
+    ),
+    "compressed_air": (
+        "energy_kwh", "volume_m3", "supplied_m3", "metered_m3", "loaded_h", "unloaded_h", "stopped_h", "known_h",
+        "savings_kwh", "savings_co2_kg",
+    ),
+}
+"""Figures that add up over stations."""
+_RATIOS = {
+    "charging": {
+        "occupied_utilisation": ("occupied_h", "window_h"),
+        "charging_utilisation": ("charging_h", "window_h"),
+        "idle_utilisation": ("idle_h", "window_h"),
+        "occupied_utilisation_of_known": ("occupied_h", "known_h"),
+        "charging_utilisation_of_known": ("charging_h", "known_h"),
+        "idle_utilisation_of_known": ("idle_h", "known_h"),
+        "session_success_rate": ("sessions_successful", "sessions"),
+    },
+    "compressed_air": {},
+}
+"""Figure -> (numerator, denominator) among the sums."""
+
+
+def group_kpis(kind: str, answers: Sequence[KpiAnswer]) -> tuple[float | None, dict[str, Any], dict[str, str]]:
+    """Return coverage, key figures and reasons of stations of one kind together.
+
+    A sum in which one station's part is unknown is null: what is known is never taken for the whole.
+    """
+    sheet = Sheet()
+    for name in _SUMS[kind]:
+        parts = [a.kpis.get(name) for a in answers]
+        known = [p for p in parts if p is not None]
+        reason = f"{len(parts) - len(known)} of {len(parts)} stations do not know it"
+        sheet.put(name, sum(known) if len(known) == len(parts) else None, reason)
+    for name, (top, bottom) in _RATIOS[kind].items():
+        sheet.over(name, sheet.kpis[top], sheet.kpis[bottom], f"{top} or {bottom} is unknown or zero")
+    if kind == "compressed_air" and len(answers) == 1:
+        sheet.put("kwh_per_m3", answers[0].kpis.get("kwh_per_m3"))
+    elif kind == "compressed_air":
+        sheet.put("kwh_per_m3", None, "ratios of several air stations are not computed in this release")
+    covered = [a.coverage for a in answers if a.coverage is not None]
+    coverage = sum(covered) / len(covered) if covered else None
+    if kind == "charging" and sheet.kpis["window_h"]:
+        coverage = (sheet.kpis["known_h"] or 0.0) / (sheet.kpis["window_h"] or 1.0)
+    return coverage, sheet.kpis, sheet.reasons

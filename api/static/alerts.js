@@ -1,0 +1,74 @@
+// Firing alerts, worst first: what, where, since when, why, what to do, and the evidence.
+
+import { el, icon, setChildren, setData, setText } from "./dom.js";
+
+const ICON = { critical: "fault", warning: "fault", info: "info" };
+
+export class AlertsView {
+  #cards = new Map();
+
+  constructor(list, count, none) {
+    this.list = list;
+    this.count = count;
+    this.none = none;
+  }
+
+  reset() {
+    this.#cards.clear();
+    this.list.replaceChildren();
+  }
+
+  render(model, words, known) {
+    const alerts = model.sortedAlerts();
+    const live = new Set(alerts.map((a) => a.id));
+    for (const id of this.#cards.keys()) if (!live.has(id)) this.#cards.delete(id);
+    setText(this.count, String(model.alerts.size));
+    setData(this.count, "worst", model.alerts.size ? alerts[0].severity : "none");
+    this.none.hidden = !known || model.alerts.size > 0;
+    setChildren(this.list, alerts.map((alert) => {
+      if (this.#cards.get(alert.id)?.alert !== alert) {
+        const open = this.#cards.get(alert.id)?.node.querySelector("details").open ?? false;
+        const node = card(alert, model, words);
+        node.querySelector("details").open = open;
+        this.#cards.set(alert.id, { alert, node });
+      }
+      const { node } = this.#cards.get(alert.id);
+      const until = alert.resolved_at ? Date.parse(alert.resolved_at) : model.now(alert.station);
+      const lasting = words.duration(until - Date.parse(alert.since));
+      setText(node.querySelector(".lasting"), words.t("alert.lasting", { duration: lasting }));
+      return node;
+    }));
+  }
+}
+
+function card(alert, model, words) {
+  const station = model.stations.get(alert.station)?.station;
+  const device = model.devices.get(alert.station)?.get(`${alert.device_kind}/${alert.device}`);
+  const place = alert.device === null ? words.t("alert.station") : device?.name || alert.device;
+  const since = words.time(Date.parse(alert.since), model.zone(alert.station), true);
+  const amount = (value) => `${words.number(value, Number.isInteger(value) ? 0 : 2)} ${(alert.unit ?? "").replace("m3", "m³")}`.trim();
+  const firing = alert.state === "firing";
+  const acked = alert.acknowledgement;
+  const facts = [];
+  if (alert.value != null) facts.push(`${words.t("alert.value")} ${amount(alert.value)}`);
+  if (alert.threshold != null) facts.push(`${words.t("alert.limit")} ${amount(alert.threshold)}`);
+  const node = el("li", { class: "alert", id: `alert-${alert.id}`, tabindex: "-1", data: { severity: firing ? alert.severity : "resolved" } },
+    el("p", { class: "where" }, icon(firing ? ICON[alert.severity] : "green"),
+      el("strong", { text: words.t(firing ? `severity.${alert.severity}` : "alert.resolved") }),
+      el("span", {}, el("a", { href: `#station-${alert.station}`, text: station?.name || alert.station }), ` · ${place}`)),
+    el("p", { class: "why", text: words.pick(alert.summary) }),
+    el("p", { class: "when" }, `${words.t("alert.since")} `, el("time", { datetime: alert.since, text: since }), " · ",
+      el("span", { class: "lasting" }), ...facts.map((f) => ` · ${f}`),
+      ...(acked ? [` · ${words.t("alert.acked", acked)}`] : [])),
+    el("p", { class: "remedy" }, el("b", { text: words.t("alert.remedy") }), ` ${words.pick(alert.remedy)}`),
+    el("details", {}, el("summary", { text: words.t("alert.evidence") }),
+      evidence(alert),
+      el("a", { href: `api/v1/alerts/${alert.id}`, text: `${alert.rule} · ${alert.id}` })));
+  return node;
+}
+
+function evidence(alert) {
+  const shown = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+  return el("dl", {}, ...Object.entries(alert.evidence ?? {}).flatMap(
+    ([name, value]) => [el("dt", { text: name }), el("dd", { text: shown(value) })]));
+}

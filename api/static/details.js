@@ -1,0 +1,47 @@
+// The dialog of one device: every channel with its last value.
+
+import { el, icon, setChildren } from "./dom.js";
+import { HEADLINE, lookOf, shownState } from "./model.js";
+
+export class DeviceDialog {
+  #open = null;
+
+  constructor(dialog) {
+    this.dialog = dialog;
+    dialog.addEventListener("close", () => { this.#open = null; });
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  }
+
+  show(station, key, model, words) {
+    this.#open = { station, key };
+    this.render(model, words);
+    this.dialog.showModal();
+  }
+
+  render(model, words) {
+    if (!this.#open) return;
+    const { station, key } = this.#open;
+    const row = model.devices.get(station)?.get(key);
+    if (!row) return this.dialog.close();
+    const state = shownState(row);
+    const seen = Date.parse(row.last_seen);
+    const age = words.t("age", { duration: words.duration(model.now(station) - seen) });
+    const facts = [
+      [words.t("field.kind"), row.kind],
+      [words.t("field.lastSeen"), Number.isNaN(seen) ? "–" : `${words.time(seen, model.zone(station), true)} · ${age}`],
+      ...Object.entries(row.values).filter(([, value]) => value != null)
+        .map(([name, value]) => [name, typeof value === "number" ? words.number(value, Number.isInteger(value) ? 0 : 3) : value]),
+    ];
+    const series = new URLSearchParams({ measurement: row.kind, station, device: row.device, field: HEADLINE[row.kind][0] });
+    const close = this.dialog.querySelector("button") ?? el("button", { type: "button" });
+    close.textContent = words.t("close");
+    close.onclick = () => this.dialog.close();
+    setChildren(this.dialog, [
+      el("h2", { id: "device-title", text: row.name || row.device }),
+      el("p", { class: "state", data: { look: lookOf(state) } }, icon(lookOf(state)), ` ${words.t(`state.${state}`)}`),
+      el("dl", {}, ...facts.flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: String(value) })])),
+      el("p", {}, el("a", { href: `api/v1/series?${series}`, text: `${station}/${row.device}` })),
+      close,
+    ]);
+  }
+}

@@ -1,0 +1,78 @@
+// Texts and numbers in the reader's language; times in the station's zone.
+
+const LANGUAGES = ["en", "zh"];
+
+function remembered(key) {
+  try { return localStorage.getItem(key); } catch { return null; } // storage may be forbidden
+}
+
+/** Keep a choice of this browser. */
+export function remember(key, value) {
+  try { localStorage.setItem(key, value); } catch { /* the choice lasts for this page only */ }
+}
+
+/** Language of `?lang=`, of an earlier choice, or of the browser. */
+export function chosenLanguage() {
+  const wanted = new URLSearchParams(location.search).get("lang") ?? remembered("lang") ?? navigator.language;
+  return LANGUAGES.find((l) => wanted.toLowerCase().startsWith(l)) ?? "en";
+}
+
+/** Theme of `?theme=` or of an earlier choice: auto, light or dark. */
+export function chosenTheme() {
+  return new URLSearchParams(location.search).get("theme") ?? remembered("theme") ?? "auto";
+}
+
+/** Load a language. @returns {Promise<Words>} */
+export async function loadWords(language) {
+  const answer = await fetch(`i18n/${language}.json`);
+  return new Words(language, await answer.json());
+}
+
+class Words {
+  #numbers = new Map();
+  #times = new Map();
+
+  constructor(language, texts) {
+    this.language = language;
+    this.texts = texts;
+  }
+
+  /** Text of a key with `{name}` filled in; an unknown key is shown as it is, so that a new state is not hidden. */
+  t(key, values = {}) {
+    return (this.texts[key] ?? key.replace(/^\w+\./, "")).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  }
+
+  has(key) { return key in this.texts; }
+
+  /** The text of an `{en, zh}` pair of the API. */
+  pick(pair) { return pair?.[this.language] ?? pair?.en ?? ""; }
+
+  number(value, digits) {
+    if (value == null) return "–";
+    if (!this.#numbers.has(digits)) {
+      const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+      this.#numbers.set(digits, new Intl.NumberFormat(this.texts.locale, options));
+    }
+    return this.#numbers.get(digits).format(value);
+  }
+
+  /** `hh:mm:ss` in a zone; with the date too where `dated`. */
+  time(ms, zone, dated = false) {
+    if (!Number.isFinite(ms)) return "–";
+    const key = `${zone} ${dated}`;
+    if (!this.#times.has(key)) {
+      this.#times.set(key, new Intl.DateTimeFormat(this.texts.locale, {
+        timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+        ...(dated ? { year: "numeric", month: "2-digit", day: "2-digit" } : {}),
+      }));
+    }
+    return this.#times.get(key).format(ms);
+  }
+
+  /** Length in its largest unit: 7 s, 3 min, 5 h, 2 d. */
+  duration(ms) {
+    const s = Math.max(0, Math.round(ms / 1000));
+    const [value, unit] = s < 100 ? [s, "s"] : s < 6000 ? [s / 60, "min"] : s < 172_800 ? [s / 3600, "h"] : [s / 86_400, "d"];
+    return `${Math.floor(value)} ${this.t(`unit.${unit}`)}`;
+  }
+}

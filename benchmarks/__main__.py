@@ -1,0 +1,46 @@
+"""`./dev bench [WHAT]`: what Voltair costs and withstands.
+
+river (the default): the whole river, from a real broker to the API's counters.
+ingest: CPU for each message until it is acknowledged, against other clients.
+fuzz: bytes that nobody should send, against everything that reads them.
+"""
+
+import argparse
+import sys
+
+from benchmarks.fuzz import measure_fuzz
+from benchmarks.ingest import measure_ingest
+from benchmarks.river import measure_river
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = parser.add_subparsers(dest="what", required=True)
+    river = parts.add_parser("river")
+    river.add_argument("--scenario", default="charging-day", help="what is published (see 'voltair scenarios')")
+    river.add_argument("--duration", default="4h", help="how much of it")
+    ingest = parts.add_parser("ingest")
+    ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
+    fuzz = parts.add_parser("fuzz")
+    fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
+    fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] not in {*parts.choices, "-h", "--help"}:
+        arguments.insert(0, "river")
+    chosen = parser.parse_args(arguments)
+    match chosen.what:
+        case "river":
+            found = iter(measure_river(chosen.scenario, chosen.duration).items())
+        case "ingest":
+            found = measure_ingest(chosen.messages)
+        case _:
+            found = measure_fuzz(chosen.seconds, chosen.seed)
+    for name, value in found:
+        print(f"{name:<32}{value}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

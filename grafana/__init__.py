@@ -1,0 +1,1 @@
+"""Dashboards as generated JSON, provisioning, and their generator."""

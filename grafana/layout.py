@@ -1,0 +1,142 @@
+"""A whole dashboard: places of panels, variables, annotations, links."""
+
+from collections.abc import Sequence
+
+from grafana.panels import FINE, ROLLED, Json, source
+from grafana.queries import WHERE
+
+WIDTH = 24
+"""Columns of Grafana's grid."""
+
+
+def dashboard(
+    uid: str,
+    title: str,
+    rows: Sequence[tuple[int, Sequence[tuple[int, Json]]]],
+    *,
+    variables: Sequence[Json],
+    alerts: Json,
+    links: Sequence[tuple[str, str]],
+    description: str,
+    refresh: str = "30s",
+) -> Json:
+    """Return a dashboard.
+
+    Parameters
+    ----------
+    uid
+        Fixed id, so that links and bookmarks hold.
+    rows
+        (height, [(width, panel), ...]) from top to bottom.
+    alerts
+        The layer that marks alerts in charts (`alert_layer`).
+    links
+        (uid, title) of the other dashboards.
+    """
+    panels: list[Json] = []
+    y = 0
+    for height, row in rows:
+        x = 0
+        for width, panel in row:
+            panels.append(
+                {**panel, "gridPos": {"h": height, "w": width, "x": x, "y": y}, "id": len(panels) + 1}
+            )
+            x += width
+        y += height
+    return {
+        "annotations": {"list": [alerts]},
+        "description": description,
+        "editable": True,
+        "fiscalYearStartMonth": 0,
+        "graphTooltip": 1,
+        "id": None,
+        "links": [
+            {
+                "asDropdown": False,
+                "icon": "dashboard",
+                "includeVars": True,
+                "keepTime": True,
+                "tags": [],
+                "targetBlank": False,
+                "title": link_title,
+                "tooltip": "",
+                "type": "link",
+                "url": f"/d/{link_uid}",
+            }
+            for link_uid, link_title in links
+        ],
+        "panels": panels,
+        "preload": False,
+        "refresh": refresh,
+        "schemaVersion": 41,
+        "tags": ["voltair"],
+        "templating": {"list": list(variables)},
+        "time": {"from": "now-24h", "to": "now"},
+        "timepicker": {},
+        "timezone": "browser",
+        "title": title,
+        "uid": uid,
+        "version": 1,
+        "weekStart": "",
+    }
+
+
+def alert_layer(name: str, title: str, text: str) -> Json:
+    """Return the layer that marks alerts in charts; `title` and `text` are fields of the language."""
+    return {
+        "datasource": source(ROLLED),
+        "enable": True,
+        "fromAnnotations": True,
+        "hide": False,
+        "iconColor": "#d9534f",
+        "name": name,
+        "query": f'SELECT "{title}", "{text}", "tags", "end_time" FROM "alert" {WHERE}',  # noqa: S608 - names of our own
+        "tagsColumn": "tags",
+        "textColumn": text,
+        "timeEndColumn": "end_time",
+        "titleColumn": title,
+    }
+
+
+def source_variables(rolled: str, fine: str) -> list[Json]:
+    """Return the variables that choose the two data sources; `rolled` and `fine` are their labels."""
+    return [
+        {
+            "allowCustomValue": False,
+            "current": {"text": name, "value": uid},
+            "hide": 0,
+            "includeAll": False,
+            "label": label,
+            "multi": False,
+            "name": variable,
+            "options": [],
+            "query": "influxdb",
+            "refresh": 1,
+            "regex": "",
+            "type": "datasource",
+        }
+        for variable, label, name, uid in (
+            (ROLLED, rolled, "Voltair", "voltair"),
+            (FINE, fine, "Voltair raw", "voltair-raw"),
+        )
+    ]
+
+
+def tag_variable(name: str, label: str, query: str, variable: str = ROLLED) -> Json:
+    """Return a variable whose values are tag values; several may be chosen, at first all."""
+    return {
+        "allowCustomValue": False,
+        "current": {"text": "All", "value": "$__all"},
+        "datasource": source(variable),
+        "hide": 0,
+        "includeAll": True,
+        "label": label,
+        "multi": True,
+        "name": name,
+        "options": [],
+        "query": query,
+        "refresh": 2,
+        "regex": "",
+        "sort": 7,
+        "type": "query",
+    }

@@ -1,0 +1,1 @@
+"""The MQTT session, decoding at the edge, dead letters."""

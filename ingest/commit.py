@@ -1,0 +1,159 @@
+"""Everything that goes to the journal, in one thread: batches, dead letters, ticks, the registry, retention.
+
+The event loop keeps reading while a commit waits for the disk. A full journal is waited for: nothing is acknowledged
+meanwhile, so nothing is lost.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from ingest.decode import Decoded
+from ingest.retention import entries_done
+from store.deadletters import DeadLetterWriter
+from store.journal import EntryType, JournalWriter
+from store.roles import wall_ms
+from telemetry.config import Config, duration
+from telemetry.errors import JournalFull
+
+T = TypeVar("T")
+
+RETRY_S = 1.0
+"""A full journal is tried again after this long."""
+
+
+class Committer:
+    """The journal's only writer."""
+
+    def __init__(self, config: Config, wall: Callable[[], int] = wall_ms) -> None:
+        """Open journal and dead letters, or start them.
+
+        Raises
+        ------
+        JournalError
+            If the data directory belongs to the other clock mode, or a file is damaged.
+        """
+        limit = config.journal.max_bytes
+        self.journal = JournalWriter.open(
+            config.data / "journal",
+            clock_mode=config.clock.mode,
+            # Only closed segments can go: a full journal must have some.
+            segment_bytes=min(config.journal.segment_bytes, limit // 4),
+            max_bytes=limit,
+        )
+        self._letters = DeadLetterWriter(config.data / "journal", self.journal.next_number - 1)
+        self._data: Path = config.data
+        self._keep_ms = duration(config.journal.keep)
+        self._wall = wall
+        self._clock_ms = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._waiting = False
+        self.full: str | None = None
+        """Why the journal does not accept; None when it does."""
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _now_ms(self) -> int:
+        """Return the journal's clock, which does not go back where the wall's does."""
+        self._clock_ms = max(self._clock_ms, self._wall())
+        return self._clock_ms
+
+    async def commit(
+        self,
+        batch: Decoded,
+        *,
+        received: int,
+        acknowledged: int,
+        connected: bool,
+        on_full: Callable[[], None],
+        give_up: asyncio.Event,
+    ) -> None:
+        """Commit one batch durably, waiting for as long as the journal is full.
+
+        Parameters
+        ----------
+        received, acknowledged
+            Messages of the batch, and those that will be acknowledged for it.
+        on_full
+            Called when the wait begins: bring no more.
+        give_up
+            Once set, a full journal is no longer waited for.
+
+        Raises
+        ------
+        JournalFull
+            If the journal is full and `give_up` is set; nothing may be acknowledged.
+        """
+        steps: list[Callable[[], object]] = []
+        if batch.letters:
+            steps.append(lambda: self._letters.add(batch.letters, self.journal.next_number))
+            if not batch.frames:
+                # Letters belong to the next entry: without readings a tick is that entry.
+                steps.append(lambda: self.journal.tick(connected=connected, now_ms=self._now_ms()))
+        steps.append(lambda: self._append(batch, received, acknowledged))
+        for step in steps:
+            while not await self._offer(step):
+                self._waiting = True
+                on_full()
+                await self.retire()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_S):
+                        await give_up.wait()
+                if give_up.is_set():
+                    raise JournalFull(self.full)
+        self._waiting = False
+
+    def _append(self, batch: Decoded, received: int, acknowledged: int) -> int:
+        totals = self.journal.totals.plus(
+            received=received,
+            acknowledged=acknowledged,
+            dead_lettered=batch.dead_messages,
+            rejected=batch.rejected.total(),
+            journalled=batch.readings,
+        )
+        return self.journal.append(
+            batch.frames,
+            now_ms=self._now_ms(),
+            totals=totals,
+            new_devices=batch.new_devices,
+            station_now=batch.station_now,
+        )
+
+    async def tick(self, *, connected: bool) -> None:
+        """Commit a tick, unless a batch waits for room: its entry comes first."""
+        if not self._waiting:
+            await self._offer(lambda: self.journal.tick(connected=connected, now_ms=self._now_ms()))
+
+    async def put_registry(self, body: bytes) -> bool:
+        """Commit a registry; return whether the journal took it."""
+        return await self._offer(
+            lambda: self.journal.put(EntryType.REGISTRY, body, now_ms=self._now_ms())
+        )
+
+    async def _offer(self, work: Callable[[], object]) -> bool:
+        try:
+            await self._in_thread(work)
+        except JournalFull as error:
+            self.full = str(error)
+            return False
+        self.full = None
+        return True
+
+    async def retire(self) -> int:
+        """Unlink closed segments that nobody needs any more; return how many."""
+
+        def work() -> int:
+            done = entries_done(self._data)
+            return self.journal.retire(done=done, before_ms=self._wall() - self._keep_ms)
+
+        return await self._in_thread(work)
+
+    def close(self) -> None:
+        """Finish what was begun and close the files."""
+        self._thread.shutdown()
+        self._letters.close()
+        self.journal.close()

@@ -1,0 +1,384 @@
+"""From a batch of messages to frames: one per kind of device, and the dead letters.
+
+One pass over the messages finds the device, reads the payload and groups readings by their keys; from there on whole
+columns are checked. Expected failures are dead letters and counters, never exceptions: one bad device never blocks
+the others.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.clock import EventClock
+from ingest.limits import Limits
+from ingest.topics import read_topic
+from store.deadletters import DeadLetter
+from store.journal import DeviceKey
+from telemetry.channels import KINDS, Kind
+from telemetry.frame import (
+    FLAG_CLOCK_SKEW,
+    FLAG_FUTURE,
+    FLAG_RECEIPT_TIME,
+    FLAG_RETAINED,
+    Frame,
+)
+from telemetry.registry import Registry
+from telemetry.times import MINUTE_MS
+from wire.columns import NO_TIME, Element, Group, Keys, fill, new_sheet, read_times
+from wire.foreign import ForeignDecoders, Match
+from wire.mqtt.packets import FLAG_DUP, FLAG_RETAIN, Publish
+from wire.payload import Unreadable, read_payload
+
+FUTURE_MS = 5 * MINUTE_MS
+"""Live: a reading this far ahead of its receipt is stored but not analysed."""
+SKEW_MS = MINUTE_MS
+"""Live: device time and receipt may differ by this much without a flag."""
+
+_log = logging.getLogger(__name__)
+
+_ROUTES_MAX = 200_000
+_WHOLE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What one batch of messages holds."""
+
+    frames: list[Frame]
+    new_devices: list[tuple[DeviceKey, int]]
+    """Devices that speak for the first time, and their index."""
+    letters: list[DeadLetter]
+    dead_messages: int
+    """Messages of which something is among the letters."""
+    station_now: dict[str, int]
+    """Event mode: the newest accepted time of the stations that moved [ms]."""
+    redelivered: int
+    rejected: Counter[str]
+    """Refused values by reason."""
+    unknown_keys: int
+
+    @property
+    def readings(self) -> int:
+        """Readings in all frames."""
+        return sum(map(len, self.frames))
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """A topic, looked up once; flat, because every message reads it."""
+
+    why: str | None
+    """Why the topic is none of ours; empty where decoders want it."""
+    device: int = -1
+    kind: int = -1
+    presence: bool = False
+    foreign: Match | None = None
+    """The decoders that want a topic which is none of ours."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The readings of one kind, in order of arrival."""
+
+    kind: Kind
+    device: list[int] = field(default_factory=list)
+    message: list[int] = field(default_factory=list)
+    """Place of its message in the batch."""
+    element: dict[int, int] = field(default_factory=dict)
+    """Row -> place in its message's array, for readings out of arrays."""
+    telemetry: dict[Keys, Group] = field(default_factory=dict)
+    presence: dict[Keys, Group] = field(default_factory=dict)
+    time_ms: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    flags: NDArray[np.uint16] = field(default_factory=lambda: np.empty(0, np.uint16))
+    wrong: dict[int, str] = field(default_factory=dict)
+    """Row -> why it is a dead letter."""
+
+    def groups(self) -> Iterator[tuple[Keys, Group, bool]]:
+        """Yield keys, readings, and whether they are presence."""
+        for presence, groups in ((False, self.telemetry), (True, self.presence)):
+            for keys, group in groups.items():
+                yield keys, group, presence
+
+    def add(self, device: int, place: int, value: Element, groups: dict[Keys, Group]) -> None:
+        """Append one reading to its group."""
+        keys = tuple(value)
+        group = groups.get(keys)
+        if group is None:
+            group = groups[keys] = Group()
+        devices = self.device
+        group.rows.append(len(devices))
+        group.elements.append(value)
+        devices.append(device)
+        self.message.append(place)
+
+
+class Decoder:
+    """Turns messages into frames; it knows every device's index and, in event mode, every station's clock."""
+
+    def __init__(
+        self,
+        *,
+        prefix: str,
+        clock_mode: str,
+        max_payload_bytes: int,
+        devices: Mapping[DeviceKey, int],
+        station_now: Mapping[str, int],
+        registry: Registry,
+        foreign: ForeignDecoders | None = None,
+    ) -> None:
+        self._prefix = prefix
+        self._foreign = foreign
+        self._max_payload_bytes = max_payload_bytes
+        self._keys: list[DeviceKey] = sorted(devices, key=devices.__getitem__)
+        self._index = dict(devices)
+        self._clock = EventClock(station_now) if clock_mode == "event" else None
+        self._limits = Limits(registry)
+        self._routes: dict[bytes, _Route] = {}
+        self._told = len(self._keys)
+        """Devices that are known to whoever takes the results."""
+
+    def set_registry(self, registry: Registry) -> None:
+        """Judge values by the limits of this registry from now on."""
+        self._limits = Limits(registry)
+
+    def decode(self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64]) -> Decoded:
+        """Decode messages in order of arrival.
+
+        Devices and clocks count as known from here on, so the result must be committed before the next one's.
+
+        Parameters
+        ----------
+        receipt_ms
+            (n,) when each message came [ms].
+        """
+        try:
+            return self._decode(messages, receipt_ms)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
+            # A message that meets a bug of ours would come again and again, and stop every other device.
+            if len(messages) == 1:
+                _log.exception("decoding a message of %s failed", messages[0].topic)
+                return _refused(messages[0], int(receipt_ms[0]), f"Voltair failed on it: {error!r}")
+        half = len(messages) // 2
+        return _joined(
+            self.decode(messages[:half], receipt_ms[:half]), self.decode(messages[half:], receipt_ms[half:])
+        )
+
+    def _decode(self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64]) -> Decoded:
+        kinds = [_Rows(kind) for kind in KINDS]
+        dead: list[tuple[int, int, str]] = []
+        flags = np.array([m.flags for m in messages], np.uint8)
+        self._sort(messages, receipt_ms, kinds, dead)
+        kinds = [rows for rows in kinds if rows.device]
+        for rows in kinds:
+            self._read_times(rows, receipt_ms, (flags & FLAG_RETAIN) != 0)
+        station_now = self._clock.advance(kinds, self._keys) if self._clock else {}
+        rejected: Counter[str] = Counter()
+        unknown_keys = 0
+        frames = []
+        for rows in kinds:
+            dead += [(rows.message[r], rows.element.get(r, _WHOLE), why) for r, why in rows.wrong.items()]
+            frame, refused, unknown = self._frame(rows)
+            if len(frame):
+                frames.append(frame)
+            rejected += refused
+            unknown_keys += unknown
+        told, self._told = self._told, len(self._keys)
+        return Decoded(
+            frames=frames,
+            new_devices=[(key, told + i) for i, key in enumerate(self._keys[told:])],
+            letters=[_letter(messages[m], int(receipt_ms[m]), e, why) for m, e, why in sorted(dead)],
+            dead_messages=len({m for m, _, _ in dead}),
+            station_now=station_now,
+            redelivered=int(np.count_nonzero(flags & FLAG_DUP)),
+            rejected=rejected,
+            unknown_keys=unknown_keys,
+        )
+
+    def _sort(
+        self,
+        messages: Sequence[Publish],
+        receipt_ms: NDArray[np.int64],
+        kinds: Sequence[_Rows],
+        dead: list[tuple[int, int, str]],
+    ) -> None:
+        """Give each reading to the rows of its kind; what cannot be read is dead."""
+        routes = self._routes
+        limit = self._max_payload_bytes
+        for place, message in enumerate(messages):
+            payload = message.payload
+            route = routes.get(message.topic) or self._route(message.topic)
+            if len(payload) > limit:
+                why = f"payload of {len(payload)} bytes; ingest.max_payload_bytes is {limit}"
+                dead.append((place, _WHOLE, route.why or why))
+                continue
+            if route.why is not None:
+                if route.foreign is None:
+                    dead.append((place, _WHOLE, route.why))
+                else:
+                    self._sort_foreign(place, message, route.foreign, int(receipt_ms[place]), kinds, dead)
+                continue
+            rows = kinds[route.kind]
+            presence = route.presence
+            if presence and not payload:
+                continue  # a retained presence was cleared; that says nothing about the device
+            value = read_payload(payload, message.content_type)
+            if type(value) is dict and not presence:
+                rows.add(route.device, place, value, rows.telemetry)
+                continue
+            for element, item in enumerate(value) if type(value) is list else ((_WHOLE, value),):
+                found = _reading(item, presence=presence)
+                if isinstance(found, str):
+                    dead.append((place, element, found))
+                else:
+                    if element != _WHOLE:
+                        rows.element[len(rows.device)] = element
+                    rows.add(route.device, place, found, rows.presence if presence else rows.telemetry)
+
+    def _sort_foreign(
+        self,
+        place: int,
+        message: Publish,
+        match: Match,
+        receipt_ms: int,
+        kinds: Sequence[_Rows],
+        dead: list[tuple[int, int, str]],
+    ) -> None:
+        """Give the readings of a foreign message to the rows of their kinds."""
+        outcome = match.read(message.payload, message.content_type, receipt_ms if self._clock is None else None)
+        for reading in outcome.readings:
+            rows = kinds[reading.kind.index]
+            if reading.place != _WHOLE:
+                rows.element[len(rows.device)] = reading.place
+            device = self._device(DeviceKey(reading.station, reading.kind.name, reading.device))
+            rows.add(device, place, reading.element, rows.presence if reading.presence else rows.telemetry)
+        dead += [(place, element, why) for element, why in outcome.refused]
+
+    def _device(self, key: DeviceKey) -> int:
+        """Return a device's index; a new device gets the next."""
+        index = self._index.get(key)
+        if index is None:
+            index = self._index[key] = len(self._keys)
+            self._keys.append(key)
+        return index
+
+    def _route(self, topic: bytes) -> _Route:
+        """Look a topic up for the first time."""
+        if len(self._routes) >= _ROUTES_MAX:
+            self._routes.clear()
+        address = read_topic(topic, self._prefix)
+        if isinstance(address, str):
+            match = self._foreign.match(topic.decode("utf-8", "replace")) if self._foreign else None
+            route = _Route("" if match else address, foreign=match)
+        else:
+            route = _Route(None, self._device(address.key), address.kind.index, address.presence)
+        self._routes[topic] = route
+        return route
+
+    def _read_times(self, rows: _Rows, receipt_ms: NDArray[np.int64], retained: NDArray[np.bool_]) -> None:
+        """Fill times and flags; a time that is wrong makes a dead letter."""
+        n = len(rows.device)
+        rows.time_ms = np.full(n, NO_TIME, np.int64)
+        rows.flags = np.zeros(n, np.uint16)
+        for _, group, _ in rows.groups():
+            times, wrong = read_times(group.elements)
+            rows.time_ms[group.rows] = times
+            rows.wrong.update((group.rows[place], why) for place, why in wrong.items())
+        message = np.array(rows.message, np.int64)
+        copy = retained[message]
+        rows.flags[copy] |= FLAG_RETAINED
+        absent = rows.time_ms == NO_TIME
+        if self._clock is not None:
+            for row in np.flatnonzero(absent).tolist():
+                rows.wrong.setdefault(row, 'no ts, which clock.mode = "event" needs')
+            return
+        receipt = receipt_ms[message]
+        rows.time_ms[absent] = receipt[absent]
+        rows.flags[absent] |= FLAG_RECEIPT_TIME
+        ahead = rows.time_ms - receipt
+        rows.flags[ahead > FUTURE_MS] |= FLAG_FUTURE
+        # A retained copy is old by nature: that is no skew.
+        rows.flags[(np.abs(ahead) > SKEW_MS) & ~copy] |= FLAG_CLOCK_SKEW
+
+    def _frame(self, rows: _Rows) -> tuple[Frame, Counter[str], int]:
+        """Return the frame of the rows that are not wrong, the refused values and the number of unknown keys."""
+        keep = np.ones(len(rows.device), bool)
+        keep[list(rows.wrong)] = False
+        device = np.array(rows.device, np.int32)[keep]
+        low, high = self._limits.of(rows.kind, device.tolist(), self._keys)
+        sheet = new_sheet(rows.kind, len(device), low, high)
+        target = np.cumsum(keep) - 1
+        for keys, group, presence in rows.groups():
+            elements = group.elements
+            places = np.array(group.rows, np.int64)
+            good = keep[places]
+            if not good.all():
+                elements = [e for e, g in zip(elements, good.tolist(), strict=True) if g]
+                places = places[good]
+            if elements:
+                fill(sheet, keys, elements, target[places], presence=presence)
+        frame = Frame(
+            rows.kind, device, rows.time_ms[keep], sheet.seq, rows.flags[keep], sheet.values, sheet.codes,
+            tuple(sheet.texts),
+        )  # fmt: skip
+        return frame, sheet.rejected, sheet.unknown_keys
+
+
+def _reading(item: Any, *, presence: bool) -> Element | str:
+    """Return one element as a reading, or why it is none."""
+    if isinstance(item, Unreadable):
+        return item.reason
+    if not presence:
+        return item if type(item) is dict else f"{_name(item)} where a JSON object (a reading) is expected"
+    found = item if type(item) is dict else {"online": item}
+    online = found.get("online")
+    if type(online) not in (int, float) or online not in (0, 1):
+        return f"presence {str(online)[:80]!r} is neither 1 nor 0"
+    return found
+
+
+def _name(item: Any) -> str:
+    names = {list: "an array", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if item is None else names.get(type(item), type(item).__name__)
+
+
+def _joined(first: Decoded, second: Decoded) -> Decoded:
+    return Decoded(
+        frames=first.frames + second.frames,
+        new_devices=first.new_devices + second.new_devices,
+        letters=first.letters + second.letters,
+        dead_messages=first.dead_messages + second.dead_messages,
+        station_now=first.station_now | second.station_now,
+        redelivered=first.redelivered + second.redelivered,
+        rejected=first.rejected + second.rejected,
+        unknown_keys=first.unknown_keys + second.unknown_keys,
+    )
+
+
+def _refused(message: Publish, time_ms: int, why: str) -> Decoded:
+    """Return a batch of one message that is a dead letter."""
+    return Decoded(
+        frames=[],
+        new_devices=[],
+        letters=[_letter(message, time_ms, _WHOLE, why)],
+        dead_messages=1,
+        station_now={},
+        redelivered=int(message.dup),
+        rejected=Counter(),
+        unknown_keys=0,
+    )
+
+
+def _letter(message: Publish, time_ms: int, element: int, reason: str) -> DeadLetter:
+    return DeadLetter(
+        time_ms=time_ms,
+        topic=message.topic.decode("utf-8", "replace"),
+        reason=reason,
+        payload=message.payload,
+        element=None if element == _WHOLE else element,
+        content_type=message.content_type,
+    )

@@ -1,0 +1,164 @@
+"""The role that listens: broker -> journal -> acknowledgement, and what it says of itself."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from ingest.batch import Intake
+from ingest.commit import Committer
+from ingest.decode import Decoder
+from ingest.session import Session
+from ingest.stations import StationsFile
+from store.journal import EntryType
+from store.roles import RoleLock, RoleStatus, wall_ms, write_status
+from telemetry.config import Config
+from wire.foreign import ForeignDecoders
+
+ROLE = "ingest"
+TICK_S = 1.0
+"""Period of ticks, of the look at stations.toml and of the status."""
+RETIRE_S = 30.0
+"""Period of retention."""
+_RECEIVE_MAXIMUM = 65_535
+
+
+def run(config: Config) -> None:
+    """Run the role until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    RoleLocked
+        If the role already runs on this data directory.
+    JournalError
+        If the data directory belongs to the other clock mode, or the journal is damaged.
+    ConfigError
+        If a decoder is wrong, the broker refuses the login, or TLS files are wrong.
+    """
+    with RoleLock(config.data, ROLE):
+        factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+        with contextlib.suppress(ImportError):
+            import uvloop  # noqa: PLC0415 - the extra `speed`
+
+            factory = uvloop.new_event_loop
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(_Ingest(config).run())
+
+
+class _Ingest:
+    """The parts of the role, wired."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        foreign = ForeignDecoders(config.decoders, config.mqtt.prefix)
+        self._committer = Committer(config)
+        journal = self._committer.journal
+        self._stations = StationsFile(config.stations_file, journal.latest(EntryType.REGISTRY))
+        self._decoder = Decoder(
+            prefix=config.mqtt.prefix,
+            clock_mode=config.clock.mode,
+            max_payload_bytes=config.ingest.max_payload_bytes,
+            devices=journal.devices,
+            station_now=journal.station_now,
+            registry=self._stations.registry,
+            foreign=foreign,
+        )
+        self._intake = Intake(config.ingest, self._decoder, self._committer)
+        self._changed = asyncio.Event()
+        self._session = Session(
+            msgspec.structs.replace(config.mqtt, topics=tuple(dict.fromkeys((*config.mqtt.topics, *foreign.filters)))),
+            receive_maximum=min(_RECEIVE_MAXIMUM, 4 * config.ingest.batch_messages),
+            on_messages=self._intake.offer,
+            on_change=self._changed.set,
+            memory=config.data / "roles" / "ingest-subscriptions.json",
+        )
+        self._intake.attach(self._session)
+        self._registry_due: bytes | None = None
+        self._started_ms = wall_ms()
+
+    async def run(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        await self._look_at_stations()
+        self._say()
+        intake = asyncio.ensure_future(self._intake.run())
+        tasks = [
+            asyncio.ensure_future(work)
+            for work in (
+                self._session.run(),
+                self._tick(),
+                self._every(RETIRE_S, self._committer.retire),
+                stop.wait(),
+            )
+        ]
+        try:
+            done, _ = await asyncio.wait((intake, *tasks), return_when=asyncio.FIRST_COMPLETED)
+            self._session.pause_reading()
+            self._intake.stop()
+            await asyncio.wait((intake,))
+            for task in done | {intake}:
+                task.result()
+        finally:
+            for task in (intake, *tasks):
+                task.cancel()
+            await asyncio.wait((intake, *tasks))
+            self._session.disconnect()
+            self._committer.close()
+            self._say(running=False)
+
+    async def _tick(self) -> None:
+        """Tick once a second, and at once when the connection comes or goes."""
+        while True:
+            self._changed.clear()
+            await self._committer.tick(connected=self._session.connected)
+            await self._look_at_stations()
+            self._say()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._changed.wait()
+
+    async def _every(self, period_s: float, work: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(period_s)
+            await work()
+
+    async def _look_at_stations(self) -> None:
+        body = self._stations.poll()
+        if body is not None:
+            self._decoder.set_registry(self._stations.registry)
+            self._registry_due = body
+        if self._registry_due is not None and await self._committer.put_registry(self._registry_due):
+            self._registry_due = None
+
+    def _say(self, *, running: bool = True) -> None:
+        """Write the role's status."""
+        session, committer, intake = self._session, self._committer, self._intake
+        problems = [p for p in (session.problem, committer.full, self._stations.problem) if p]
+        connected = running and session.connected
+        status = RoleStatus(
+            role=ROLE,
+            pid=os.getpid(),
+            started_ms=self._started_ms,
+            updated_ms=wall_ms(),
+            ready=connected and committer.full is None,
+            problems=problems if running else ["stopped; start it with 'voltair ingest' or 'voltair run'"],
+            gauges={
+                "connected": float(connected),
+                "journal_bytes": float(committer.journal.bytes),
+                "journal_entry": float(committer.journal.next_number - 1),
+                "waiting_messages": float(intake.waiting),
+                "lag_s": intake.lag_s,
+            },
+            counters={
+                **intake.counters,
+                "reconnects": session.reconnects,
+                "stale_acks": session.stale_acks,
+            },
+        )
+        with contextlib.suppress(OSError):  # a full disk: ingest waits for room and must not die of its status
+            write_status(self._config.data, status)

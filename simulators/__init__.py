@@ -1,0 +1,1 @@
+"""Device models, scenarios, replay of recorded data, publisher."""

@@ -1,0 +1,1 @@
+"""Physical models of devices: reproducible (generator and time are passed in) and free of I/O."""

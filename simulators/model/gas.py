@@ -1,0 +1,54 @@
+"""The physics of compressed air: orifices, receivers, the work of compression.
+
+Volumes are in the reference state ANR of the contract: 20 °C, 1 bar, dry. Pressures are relative to the atmosphere.
+"""
+
+import math
+
+ATMOSPHERE_BAR = 1.01325
+REFERENCE_BAR = 1.0
+_GAMMA = 1.4
+_R = 287.05
+_T = 293.15
+_REFERENCE_DENSITY = 1e5 * REFERENCE_BAR / (_R * _T)
+_CHOKED = (2.0 / (_GAMMA + 1.0)) ** (_GAMMA / (_GAMMA - 1.0))
+
+
+def orifice_m3_min(diameter_mm: float, pressure_bar: float, discharge: float = 0.65) -> float:
+    """Return the flow that escapes through a hole to the atmosphere.
+
+    Isentropic nozzle flow of an ideal gas at 20 °C, choked above 0.9 bar.
+
+    Parameters
+    ----------
+    diameter_mm
+        Diameter of the hole.
+    pressure_bar
+        Pressure before the hole, relative; zero or less gives no flow.
+    discharge
+        Discharge coefficient.
+
+    Returns
+    -------
+    float
+        Flow in m3/min ANR (1 mm at 7 bar: 0.049).
+    """
+    if pressure_bar <= 0.0 or diameter_mm <= 0.0:
+        return 0.0
+    inner_bar = pressure_bar + ATMOSPHERE_BAR
+    ratio = max(_CHOKED, ATMOSPHERE_BAR / inner_bar)
+    area = math.pi * (diameter_mm / 2000.0) ** 2
+    speed = 2.0 * _GAMMA / ((_GAMMA - 1.0) * _R * _T) * (ratio ** (2.0 / _GAMMA) - ratio ** ((_GAMMA + 1.0) / _GAMMA))
+    mass_kg_s = discharge * area * inner_bar * 1e5 * math.sqrt(speed)
+    return 60.0 * mass_kg_s / _REFERENCE_DENSITY
+
+
+def pressure_rate_bar_min(inflow_m3_min: float, outflow_m3_min: float, volume_m3: float) -> float:
+    """Return the change of pressure of a receiver at constant temperature [bar/min]."""
+    return (inflow_m3_min - outflow_m3_min) * REFERENCE_BAR / volume_m3
+
+
+def compression_work(pressure_bar: float) -> float:
+    """Return the isentropic work of compression to a relative pressure, as a multiple of p1 V1 x 3.5."""
+    ratio = (max(0.0, pressure_bar) + ATMOSPHERE_BAR) / ATMOSPHERE_BAR
+    return float(ratio ** (1.0 / 3.5)) - 1.0

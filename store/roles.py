@@ -1,0 +1,90 @@
+"""What each role holds and says: an exclusive lock on its file, and `roles/{role}.json` once a second."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import msgspec
+
+from telemetry.errors import RoleLocked
+
+ROLES = ("ingest", "analytics", "writer", "api")
+
+
+class RoleStatus(msgspec.Struct, kw_only=True):
+    """What a role says of itself."""
+
+    role: str
+    pid: int
+    started_ms: int
+    updated_ms: int
+    """Wall time of this statement."""
+    ready: bool = False
+    """Whether the role does its work (for ingest: subscribed, and the journal accepts)."""
+    problems: list[str] = []
+    """What is wrong now, each with its remedy; empty when all is well."""
+    gauges: dict[str, float] = {}
+    """Numbers for `/metrics`, e.g. `connected`, `lag_s`."""
+    counters: dict[str, int] = {}
+    """Totals since the role's process started, for `/metrics`."""
+
+
+class RoleLock:
+    """An exclusive lock on one role of one data directory, held while the process lives."""
+
+    def __init__(self, data: Path, role: str) -> None:
+        self._path = data / "roles" / f"{role}.lock"
+        self._role = role
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip()
+            file.close()
+            msg = (
+                f"role {self._role!r} already runs on {self._path.parent.parent} (process {holder}); "
+                "stop it first, or use another data_dir"
+            )
+            raise RoleLocked(msg) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def wall_ms() -> int:
+    """Return the wall clock in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def write_status(data: Path, status: RoleStatus) -> None:
+    """Write `roles/{role}.json` in one step, so that a reader never meets half a file."""
+    path = data / "roles" / f"{status.role}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".json.new")
+    temporary.write_bytes(msgspec.json.encode(status))
+    temporary.replace(path)
+
+
+def read_status(data: Path, role: str) -> RoleStatus | None:
+    """Return what a role said last, or None where it never spoke."""
+    try:
+        return msgspec.json.decode((data / "roles" / f"{role}.json").read_bytes(), type=RoleStatus)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None

@@ -1,0 +1,1 @@
+"""The words: channels, devices, stations, frames, time and windows, configuration types, errors."""

@@ -1,0 +1,303 @@
+"""`voltair.toml` as types: every key with its default, overridden by `VOLTAIR__SECTION__KEY`; secrets also by file."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from telemetry.decoders import DecoderConfig
+from telemetry.errors import ConfigError
+from telemetry.times import parse_duration_ms
+
+_NATIVE_LEVELS = ("/+/+/+/telemetry", "/+/+/+/online")
+
+
+class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The broker and the session on it."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+    """`mqtt://host:port`, or `mqtts://` for TLS."""
+    protocol: Literal[4, 5] = 5
+    """5: MQTT 5; 4: MQTT 3.1.1."""
+    client_id: str = "voltair"
+    """Stable name of the persistent session; unique on the broker."""
+    username: str = ""
+    password: str = ""
+    password_file: str = ""
+    topics: tuple[str, ...] = ("voltair/v1/+/+/+/telemetry", "voltair/v1/+/+/+/online")
+    prefix: str = "voltair/v1"
+    """First levels of the native topics, in and out; where only one of it and `topics` is set, the other follows."""
+    session_expiry: str = "7d"
+    """How long the broker keeps our session while we are away (MQTT 5)."""
+    keepalive_s: int = 30
+    ca_file: str = ""
+    """CA that signed the broker's certificate; empty: the system's."""
+    cert_file: str = ""
+    key_file: str = ""
+
+
+class IngestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Batching and limits at the edge."""
+
+    batch_messages: int = 2_000
+    """A batch is committed at this many messages,"""
+    batch_bytes: int = 1_048_576
+    """or this many bytes of payload,"""
+    batch_ms: int = 20
+    """or this long after its first message."""
+    max_payload_bytes: int = 1_048_576
+    """A longer payload is dead-lettered."""
+
+
+class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The journal on disk."""
+
+    max_bytes: int = 10_000_000_000
+    """At this size ingest stops acknowledging until segments are free to go."""
+    keep: str = "24h"
+    """Closed segments stay at least this long."""
+    segment_bytes: int = 268_435_456
+
+
+class InfluxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An InfluxDB server."""
+
+    version: Literal[1, 2, 3] = 1
+    url: str = "http://127.0.0.1:8086"
+    database: str = "voltair"
+    """1.x database; raw readings and one-minute rows go to `{database}_raw`."""
+    username: str = ""
+    password: str = ""
+    password_file: str = ""
+    token: str = ""
+    token_file: str = ""
+    org: str = ""
+    bucket: str = "voltair"
+    """2.x and 3.x bucket; raw readings and one-minute rows go to `{bucket}_raw`."""
+
+
+class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The series store."""
+
+    kind: Literal["sqlite", "influx"] = "sqlite"
+    keep_raw: str = ""
+    """Raw readings and one-minute rows stay this long; empty: 30 d live, for ever in event mode."""
+    influx: InfluxConfig = InfluxConfig()
+
+
+class AnalyticsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of time in analytics."""
+
+    reorder: str = "15m"
+    """A late reading is exact up to this age against its device's newest."""
+    backfill: str = "35d"
+    """Readings of this age are still exact inside a gap."""
+    lateness: str = ""
+    """Watermark = now - lateness; empty: 1 s live, 24 h in event mode."""
+    keep_1m: str = "90d"
+    """Minute buckets stay this long in state.db."""
+    rules: str = ""
+    """A rule file that adds to the shipped rules or overrides them."""
+
+
+class ClockConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which clock `now` follows."""
+
+    mode: Literal["live", "event"] = "live"
+
+
+class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The HTTP server."""
+
+    listen: str = "127.0.0.1:8080"
+    public_url: str = ""
+    """Address under which people reach the page; used in links and allowed as `Host`."""
+    tokens: str = ""
+    """`name=token:read|admin[:station,...]`, separated by spaces or commas; also `VOLTAIR_API_TOKENS`."""
+
+
+class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One receiver of alerts."""
+
+    url: str
+    secret: str = ""
+    """`whsec_` + base64; signs every body."""
+    secret_file: str = ""
+    format: Literal["standard", "alertmanager", "cloudevents", "wecom", "dingtalk", "feishu", "slack"] = "standard"
+    allow_private: tuple[str, ...] = ()
+    """Private networks that this receiver may live in; plain http only to these."""
+    id: str = ""
+    """Stable name of the endpoint; empty: derived from the URL."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings."""
+
+    data_dir: str = "voltair-data"
+    """journal/, state.db, series.db, desk.db, roles/."""
+    stations: str = "stations.toml"
+    mqtt: MqttConfig = MqttConfig()
+    ingest: IngestConfig = IngestConfig()
+    journal: JournalConfig = JournalConfig()
+    store: StoreConfig = StoreConfig()
+    analytics: AnalyticsConfig = AnalyticsConfig()
+    clock: ClockConfig = ClockConfig()
+    api: ApiConfig = ApiConfig()
+    webhooks: tuple[WebhookConfig, ...] = ()
+    decoders: tuple[DecoderConfig, ...] = ()
+    """How payloads of foreign devices become readings."""
+    demo: bool = False
+    """Set by `voltair demo`: the page says that the data are simulated."""
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return Path(self.data_dir)
+
+    @property
+    def stations_file(self) -> Path:
+        """The registry of stations."""
+        return Path(self.stations)
+
+    @property
+    def rules_file(self) -> Path | None:
+        """The user's rule file, None where there is none."""
+        return Path(self.analytics.rules) if self.analytics.rules else None
+
+    @property
+    def lateness_ms(self) -> int:
+        """How far the watermark stays behind `now` [ms]."""
+        return duration(self.analytics.lateness or ("1s" if self.clock.mode == "live" else "24h"))
+
+    @property
+    def keep_raw_ms(self) -> int | None:
+        """How long the series store keeps raw readings and one-minute rows [ms]; None: for ever."""
+        keep = self.store.keep_raw or ("30d" if self.clock.mode == "live" else "")
+        return duration(keep) if keep else None
+
+
+def duration(text: str) -> int:
+    """Return a checked duration setting in ms."""
+    found = parse_duration_ms(text)
+    if found is None:
+        msg = f"{text!r} is no duration; write for example 500ms, 30s, 15m, 24h or 35d"
+        raise ConfigError(msg)
+    return found
+
+
+def load_config(path: Path | None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read `voltair.toml` (None: the one in the working directory, or all defaults), then the environment.
+
+    Relative paths in the file are relative to the file's folder.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, no TOML, or a key or value is wrong.
+    """
+    environ = os.environ if environ is None else environ
+    tables: dict[str, Any] = {}
+    source = path or Path("voltair.toml")
+    try:
+        tables = tomllib.loads(source.read_text("utf-8"))
+    except FileNotFoundError:
+        if path is not None:
+            msg = f"no configuration file {path}; write one with 'voltair init', or leave --config out"
+            raise ConfigError(msg) from None
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{source} is not valid TOML: {error}"
+        raise ConfigError(msg) from error
+    _override(tables, environ)
+    _read_secret_files(tables, source.parent)
+    _align_prefix(tables.get("mqtt"))
+    try:
+        config = msgspec.convert(tables, Config, strict=False)
+    except msgspec.ValidationError as error:
+        msg = f"{source}: {error}"
+        raise ConfigError(msg) from error
+    config = msgspec.structs.replace(
+        config,
+        data_dir=str(source.parent / config.data_dir),
+        stations=str(source.parent / config.stations),
+    )
+    if config.analytics.rules:
+        rules = str(source.parent / config.analytics.rules)
+        config = msgspec.structs.replace(config, analytics=msgspec.structs.replace(config.analytics, rules=rules))
+    _check(config, str(source))
+    return config
+
+
+def _override(tables: dict[str, Any], environ: Mapping[str, str]) -> None:
+    for name, value in environ.items():
+        if not name.startswith("VOLTAIR__"):
+            continue
+        *sections, key = name.removeprefix("VOLTAIR__").lower().split("__")
+        table = tables
+        for section in sections:
+            table = table.setdefault(section, {})
+        try:
+            table[key] = tomllib.loads(f"v = {value}")["v"] if value[:1] in "[{" else value
+        except tomllib.TOMLDecodeError as error:
+            msg = f"environment variable {name}={value!r} is not valid TOML: {error}"
+            raise ConfigError(msg) from error
+    if environ.get("VOLTAIR_API_TOKENS"):
+        tables.setdefault("api", {})["tokens"] = environ["VOLTAIR_API_TOKENS"]
+
+
+def _read_secret_files(table: Any, folder: Path) -> None:
+    """Fill `password`, `token` and `secret` from their `_file` variants."""
+    if isinstance(table, list):
+        for item in table:
+            _read_secret_files(item, folder)
+    if not isinstance(table, dict):
+        return
+    for key, value in list(table.items()):
+        _read_secret_files(value, folder)
+        secret = key.removesuffix("_file")
+        if secret in ("password", "token", "secret") and key != secret and value:
+            try:
+                table[secret] = (folder / value).read_text("utf-8").strip()
+            except OSError as error:
+                msg = f"{key} = {value!r} cannot be read: {error.strerror}"
+                raise ConfigError(msg) from error
+
+
+def _align_prefix(mqtt: Any) -> None:
+    """Let `prefix` and the native ones among `topics` follow each other, for else every message would be foreign."""
+    if not isinstance(mqtt, dict):
+        return
+    prefix, topics = mqtt.get("prefix"), mqtt.get("topics")
+    if isinstance(prefix, str) and topics is None:
+        mqtt["topics"] = [prefix + levels for levels in _NATIVE_LEVELS]
+    elif prefix is None and isinstance(topics, list):
+        plain = [re.sub(r"^\$share/[^/]+/", "", topic) for topic in topics if isinstance(topic, str)]
+        native = {t.removesuffix(levels) for t in plain for levels in _NATIVE_LEVELS if t.endswith(levels)}
+        if len(native) == 1:
+            mqtt["prefix"] = native.pop()
+
+
+def _check(config: Config, source: str) -> None:
+    for text in (
+        config.journal.keep, config.analytics.reorder, config.analytics.backfill, config.analytics.keep_1m,
+        config.mqtt.session_expiry, config.store.keep_raw or "30d", config.analytics.lateness or "1s",
+    ):
+        duration(text)
+    url = urlsplit(config.mqtt.url)
+    if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
+        msg = f"{source}: mqtt.url {config.mqtt.url!r} is not like mqtt://host:1883 or mqtts://host:8883"
+        raise ConfigError(msg)
+    split_listen(config.api.listen)
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """Return host and port of `api.listen`."""
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        msg = f"api.listen = {listen!r} is not like 127.0.0.1:8080"
+        raise ConfigError(msg)
+    return host.strip("[]"), int(port)

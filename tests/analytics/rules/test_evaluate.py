@@ -1,0 +1,45 @@
+from typing import Any
+
+import pytest
+
+from analytics.rules.evaluate import baseline_kwh_per_m3, state_sample, threshold_of, value_sample
+from analytics.rules.load import load_rules
+from telemetry.registry import Station, registry_from_tables
+
+RULES = load_rules().rules
+RATIO = RULES["kwh_per_m3_high"]
+
+
+def isle(**fields: Any) -> Station:
+    return registry_from_tables({"stations": {"isle": {"kind": "compressed_air", **fields}}}, "test").station("isle")
+
+
+def test_the_baseline_is_the_stations_else_the_mean_of_its_customers() -> None:
+    customers = [
+        {"id": "a", "baseline_kwh_per_m3": 0.12}, {"id": "b", "baseline_kwh_per_m3": 0.14}, {"id": "c"},
+    ]
+    assert baseline_kwh_per_m3(isle(customers=customers)) == pytest.approx(0.13)
+    assert baseline_kwh_per_m3(isle(customers=customers, baseline_kwh_per_m3=0.11)) == 0.11
+    assert threshold_of(RATIO, isle()) is None
+    assert threshold_of(RATIO, isle(baseline_kwh_per_m3=0.11)) == 0.11
+    assert threshold_of(RULES["leak_level"], isle()) == 0.15
+
+
+@pytest.mark.parametrize(("value", "threshold", "coverage", "holds"), [
+    (0.13, 0.12, 1.0, True), (0.12, 0.12, 1.0, False), (0.13, 0.12, 0.9, True), (0.13, 0.12, 0.89, None),
+    (None, 0.12, 1.0, None), (0.13, None, 1.0, None),
+])
+def test_a_value_is_judged_only_where_it_is_known(
+    value: float | None, threshold: float | None, coverage: float, holds: bool | None
+) -> None:
+    sample = value_sample(RATIO, 60_000, value, threshold, coverage, {"energy_kwh": 3.0})
+    assert (sample.holds, sample.value, sample.threshold) == (holds, value, threshold)
+    assert sample.evidence == {"coverage": coverage, "energy_kwh": 3.0}
+
+
+def test_a_state_is_judged_by_its_name() -> None:
+    rule = RULES["port_faulted"]
+    assert [state_sample(rule, 0, s).holds for s in ("Faulted", "Available", None)] == [True, False, None]
+    assert state_sample(rule, 0, "Faulted", {"error_code": "GroundFailure"}).evidence == {
+        "state": "Faulted", "error_code": "GroundFailure",
+    }

@@ -1,0 +1,117 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analytics.rules.load import STATION_FIELDS, check_registry, load_rules
+from analytics.rules.types import DetectorInput
+from telemetry.errors import ConfigError
+from telemetry.registry import registry_from_tables
+
+PACK = load_rules()
+NEW_RULE = """
+[hot]
+category = "fault"
+severity = "info"
+station_kind = "compressed_air"
+comparison = ">"
+threshold = 90
+input = {source = "kpi", kpi = "discharge", window = "5m"}
+summary = {en = "{device} {value}", zh = "{device}"}
+remedy = {en = "-", zh = "-"}
+"""
+
+
+def user(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "rules.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def registry(kind: str, rules: dict[str, Any]) -> Any:
+    return registry_from_tables({"stations": {"s": {"kind": kind, "rules": rules}}}, "test")
+
+
+def test_the_shipped_pack() -> None:
+    assert set(PACK.rules) == {
+        "device_offline", "station_offline", "port_faulted", "port_unavailable", "machine_fault", "kwh_per_m3_high",
+        "leak_level",
+    }
+    charging = PACK.for_station(registry("charging", {}).station("s"), "s")
+    assert set(charging) == {"device_offline", "station_offline", "port_faulted", "port_unavailable"}
+    assert PACK.rules["port_faulted"].timing.for_ms == PACK.rules["port_faulted"].timing.keep_firing_ms == 0
+    assert PACK.rules["device_offline"].timing.for_ms == 5_000
+
+
+def test_a_user_changes_some_keys_and_adds_rules(tmp_path: Path) -> None:
+    pack = load_rules(user(tmp_path, NEW_RULE + '[leak_level]\nthreshold = 0.2\nsummary.en = "{value}"\n'))
+    assert pack.rules["leak_level"].threshold == 0.2
+    assert pack.rules["leak_level"].summary.en == "{value}"
+    assert pack.rules["leak_level"].summary.zh == PACK.rules["leak_level"].summary.zh
+    assert pack.rules["leak_level"].input == PACK.rules["leak_level"].input
+    assert pack.rules["hot"].threshold == 90
+
+
+def test_another_source_replaces_the_whole_input(tmp_path: Path) -> None:
+    pack = load_rules(user(tmp_path, '[leak_level.input]\nsource = "detector"\ndetector = "night_flow"\n'))
+    assert pack.rules["leak_level"].input == DetectorInput(detector="night_flow")
+
+
+def test_a_station_overrides_numbers_and_may_switch_off() -> None:
+    station = registry("compressed_air", {
+        "leak_level": {"threshold": 0.1, "for": "2d"}, "machine_fault": {"enabled": False},
+    }).station("s")
+    rules = PACK.for_station(station, "s")
+    assert (rules["leak_level"].threshold, rules["leak_level"].timing.for_ms) == (0.1, 172_800_000)
+    assert "machine_fault" not in rules
+    assert PACK.rules["leak_level"].threshold == 0.15
+
+
+@pytest.mark.parametrize(("rules", "words"), [
+    ({"leek_level": {"threshold": 1}}, ["[stations.s.rules.leek_level]", "'leek_level'", "leak_level"]),
+    ({"leak_level": {"summary": {}}}, ["'summary'", *STATION_FIELDS]),
+    ({"leak_level": {"threshold": "high"}}, ["$.threshold", "str"]),
+    ({"leak_level": {"for": "soon"}}, ["'for'", "'soon'"]),
+    ({"device_offline": {"threshold": 10}}, ["'threshold'", "offline_after_s"]),
+])
+def test_a_wrong_override_is_named(rules: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_registry(PACK, registry("compressed_air", rules), "stations.toml")
+    assert str(caught.value).startswith("stations.toml: [stations.s.rules.")
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("x = 1", ["key 'x'"]),
+    ("[a", ["not valid TOML"]),
+    ("[a]\ncategory = 'fault'", ["[a]", "missing required field"]),
+    ("[leak_level]\ntreshold = 1", ["[leak_level]", "treshold"]),
+    ("[leak_level]\nname = 'x'", ["'name'"]),
+    ("[leak_level]\ncategory = 'leaks'", ["$.category", "leaks"]),
+    ("[leak_level]\nkeep_firing_for = '3'", ["'keep_firing_for'", "'3'"]),
+    ("[leak_level]\nmin_coverage = 90", ["'min_coverage'", "90"]),
+    ("[leak_level]\nupdate_share = 0", ["'update_share'"]),
+    ("[leak_level]\nsummary.zh = '{name}'", ["'summary.zh'", "{name}", "device"]),
+    ("[leak_level]\nremedy.en = '{value'", ["'remedy.en'", "{value"]),
+    ("[leak_level.input]\nwindow = 'night'", ["'input.window'", "'night'"]),
+    ("[leak_level.input]\nsource = 'guess'", ["$.input.source", "guess"]),
+    ("[port_faulted.input]\nstates = ['fault']", ["'input.states'", "'fault'", "Faulted"]),
+    ("[port_faulted.input]\ndevice_kinds = ['plug']", ["'input.device_kinds'", "'plug'"]),
+    ("[port_faulted.input]\ndevice_kinds = ['dryer']", ["'input.device_kinds'", "dryer", "charging"]),
+    ("[port_faulted]\nthreshold = 3", ["'threshold'"]),
+    (NEW_RULE.replace('comparison = ">"\n', ""), ["'comparison'"]),
+    (NEW_RULE.replace("threshold = 90\n", ""), ["'threshold'"]),
+])
+def test_a_wrong_rule_is_named_with_file_and_key(tmp_path: Path, text: str, words: list[str]) -> None:
+    path = user(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_rules(path)
+    assert str(caught.value).startswith(str(path))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml"):
+        load_rules(tmp_path / "none.toml")

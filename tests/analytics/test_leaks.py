@@ -1,0 +1,138 @@
+from typing import Any
+
+import pytest
+from naive.windows import air_window, station_of
+
+from analytics.kpis import station_kpis
+from analytics.leaks import leaks_of
+
+DAY = 1440
+SHANGHAI_NIGHT_UTC = range(16 * 60, 21 * 60)
+"""00:00-05:00 in Shanghai, as minutes of a UTC day."""
+CUSTOMERS = [{"id": "x", "meters": ["m1"]}, {"id": "y", "meters": ["m2"]}]
+
+
+def day_of(by_day: float, by_night: float) -> list[float]:
+    return [by_night if m in SHANGHAI_NIGHT_UTC else by_day for m in range(DAY)]
+
+
+def air(m1: Any, m2: Any, leak: float, *, table: Any = None, minutes: int = DAY) -> Any:
+    station = station_of("compressed_air", **{"timezone": "Asia/Shanghai", "customers": CUSTOMERS, **(table or {})})
+    supply = [a + b + leak for a, b in zip(m1, m2, strict=True)]
+    return air_window(station, minutes, {
+        ("compressor", "c1"): {"power_kw": [6 * s for s in supply]},
+        ("air_main", "main"): {"flow_m3_min": supply, "pressure_bar": 7.0},
+        ("air_meter", "m1"): {"flow_m3_min": m1},
+        ("air_meter", "m2"): {"flow_m3_min": m2},
+    })
+
+
+def methods_of(answer: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(m["method"], m["place"]): m for m in answer["methods"]}
+
+
+def test_air_that_no_meter_counts_is_leakage_also_beside_night_work() -> None:
+    answer = leaks_of(air(day_of(20, 5), day_of(10, 0), 2.5, table={"tariff_per_kwh": 0.65}))
+    methods = methods_of(answer)
+    assert methods["base_flow", "network"]["leak_m3_min"] == pytest.approx(2.5)
+    assert methods["mass_balance", "network"]["leak_m3_min"] == pytest.approx(2.5)
+    fused = answer["fused"]
+    assert fused["leak_m3_min"] == pytest.approx(2.5)
+    assert fused["low"] <= 2.5 <= fused["high"]
+    assert fused["place"] == "network"
+    mean = (19 * 32.5 + 5 * 7.5) / 24
+    assert fused["share"] == pytest.approx(2.5 / mean)
+    assert fused["kwh_per_year"] == pytest.approx(2.5 * 525_600 * 0.1)
+    assert fused["money_per_year"] == pytest.approx(2.5 * 525_600 * 0.1 * 0.65)
+    assert fused["since"] is None
+
+
+def test_declared_idle_hours_make_all_air_in_them_leakage_and_name_the_place() -> None:
+    table = {"idle_hours": "00:00-05:00"}
+    answer = leaks_of(air(day_of(20, 3), day_of(10, 0.5), 1.0, table=table))
+    assert answer["fused"]["leak_m3_min"] == pytest.approx(4.5)
+    assert answer["fused"]["place"] == "customer:x"
+    assert methods_of(answer)["base_flow", "customer:x"]["leak_m3_min"] == pytest.approx(3)
+    assert leaks_of(air(day_of(20, 1), day_of(10, 0), 4.0, table=table))["fused"]["place"] == "network"
+
+
+def test_idle_hours_are_local() -> None:
+    answer = leaks_of(air(day_of(20, 0), day_of(10, 0), 2.0, table={"idle_hours": "00:00-05:00", "timezone": "UTC"}))
+    assert answer["fused"]["leak_m3_min"] == pytest.approx(32)
+
+
+def test_a_window_without_a_night_has_no_base_flow_and_says_so() -> None:
+    answer = leaks_of(air([20.0] * 15, [10.0] * 15, 2.0, minutes=15))
+    methods = methods_of(answer)
+    assert not methods["base_flow", "network"]["usable"]
+    assert "window that holds a night" in methods["base_flow", "network"]["reason"]
+    assert not methods["mass_balance", "network"]["usable"]
+    assert answer["fused"]["leak_m3_min"] is None
+    kpis = station_kpis(air([20.0] * 15, [10.0] * 15, 2.0, minutes=15))
+    assert kpis.kpis["leak_share"] is None
+    assert "night" in kpis.reasons["leak_share"]
+
+
+def test_without_meters_the_night_minimum_is_all_there_is() -> None:
+    station = station_of("compressed_air", timezone="Asia/Shanghai")
+    window = air_window(station, DAY, {("air_main", "main"): {"flow_m3_min": day_of(30, 2.0)}})
+    answer = leaks_of(window)
+    assert answer["fused"]["leak_m3_min"] == pytest.approx(2.0)
+    assert answer["fused"]["kwh_per_year"] is None
+    assert not methods_of(answer)["mass_balance", "network"]["usable"]
+    assert "idle_hours" in methods_of(answer)["base_flow", "network"]["reason"]
+
+
+def test_a_meter_that_is_silent_makes_the_balance_unusable_and_is_named() -> None:
+    window = air(day_of(20, 5), day_of(10, 0), 2.5)
+    quiet = air_window(window.station, DAY, {
+        ("air_main", "main"): {"flow_m3_min": day_of(32.5, 7.5)}, ("air_meter", "m1"): {"flow_m3_min": day_of(20, 5)}})
+    method = methods_of(leaks_of(quiet))["mass_balance", "network"]
+    assert not method["usable"]
+    assert "air_meter m2" in method["reason"]
+
+
+def test_air_that_fills_the_receiver_is_not_lost() -> None:
+    station = station_of("compressed_air", receiver_m3=100, air_mains=[{"id": "main"}], customers=CUSTOMERS[:1])
+    window = air_window(station, 120, {
+        ("air_main", "main"): {"flow_m3_min": 20.0, "pressure_bar": [6.0 + m / 119 for m in range(120)]},
+        ("air_meter", "m1"): {"flow_m3_min": 18.0},
+    })
+    method = methods_of(leaks_of(window))["mass_balance", "network"]
+    assert method["inputs"]["stored_m3"] == pytest.approx(100, rel=1e-6)
+    assert method["leak_m3_min"] == pytest.approx(2 - 100 / 120)
+
+
+def test_the_station_s_figures_take_the_fused_estimate() -> None:
+    window = air(day_of(20, 5), day_of(10, 0), 2.5)
+    kpis = station_kpis(window).kpis
+    fused = leaks_of(window)["fused"]
+    assert kpis["leak_m3_min"] == fused["leak_m3_min"]
+    assert kpis["leak_share"] == fused["share"]
+
+
+@pytest.mark.parametrize(
+    ("loaded_s", "idle_s", "percent"), [(109, 1942, 5.31), (99, 1903, 4.95), (99, 1923, 4.90), (99, 1912, 4.92)]
+)
+def test_load_cycles_of_a_fixed_machine_in_idle_hours(loaded_s: int, idle_s: int, percent: float) -> None:
+    """MetroPT-3, first night; off and unloaded time both are time without air."""
+    station = station_of("compressed_air", idle_hours="00:00-24:00", compressors=[
+        {"id": "c1", "rated_flow_m3_min": 100, "control": "fixed"}])
+    cycle_s = loaded_s + idle_s
+    window = air_window(station, 120, {("compressor", "c1"): {
+        "loaded_s": 60 * loaded_s / cycle_s, "unloaded_s": 30 * idle_s / cycle_s, "stopped_s": 30 * idle_s / cycle_s}})
+    answer = leaks_of(window)
+    assert answer["fused"]["leak_m3_min"] == pytest.approx(percent, abs=0.006)
+    assert methods_of(answer)["load_cycles", "network"]["usable"]
+
+
+def test_load_cycles_needs_fixed_machines_and_idle_hours() -> None:
+    states = {("compressor", "c1"): {"loaded_s": 60}}
+    for table, word in [
+        ({"compressors": [{"id": "c1", "rated_flow_m3_min": 9}]}, "idle_hours"),
+        ({"idle_hours": "24/7", "compressors": [{"id": "c1", "rated_flow_m3_min": 9, "control": "vsd"}]}, "c1"),
+        ({"idle_hours": "24/7", "compressors": [{"id": "c1"}]}, "rated_flow_m3_min"),
+    ]:
+        method = methods_of(leaks_of(air_window(station_of("compressed_air", **table), 120, states)))
+        assert not method["load_cycles", "network"]["usable"]
+        assert word in method["load_cycles", "network"]["reason"]

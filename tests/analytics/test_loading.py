@@ -1,0 +1,53 @@
+"""Windows over a state.db that the real engine wrote."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from journalled import T0, River, port
+from naive.streams import reading
+
+from analytics.loading import load_window
+from analytics.sessions import sessions_ending
+from analytics.window import Window
+from store.state import StateReader
+
+_PORTS = [{"id": "p1"}]
+
+
+def window_after(river: River) -> Window:
+    """Return the first hour as the API would load it."""
+    river.work()
+    river.analytics.commit()
+    reader = StateReader.open(river.config.data / "state.db")
+    return load_window(reader, river.analytics.engine.registry, "s", T0, T0 + 3_600_000)
+
+
+def test_the_newest_reading_ends_a_session(tmp_path: Path) -> None:
+    stream = [
+        port("p1", 0, "Charging", energy_kwh=1.0), port("p1", 600, "Charging", energy_kwh=2.0),
+        reading("port", "p1", T0 + 660_000, values={}, codes={"status": "Available", "stop_reason": "Local"}),
+    ]
+    river = River(tmp_path, stream)
+    river.write(stream)
+    (session,) = sessions_ending(window_after(river))
+    assert (session.end_ms, session.outcome, session.stop_reason) == (T0 + 660_000, "success", "Local")
+
+
+def test_a_session_that_begins_with_the_newest_reading_is_open(tmp_path: Path) -> None:
+    stream = [port("p1", 0, "Available"), port("p1", 60, "Charging")]
+    river = River(tmp_path, stream)
+    river.write(stream)
+    runs = window_after(river).runs["port"]
+    assert list(zip(runs.state, runs.end_ms.tolist(), strict=True)) == [
+        ("Available", T0 + 60_000), ("Charging", T0 + 60_000),
+    ]
+
+
+def test_a_last_state_holds_as_long_as_the_registry_says_now(tmp_path: Path) -> None:
+    stream = [port("p1", 0, "Charging"), port("p2", 200, "Available")]
+    river = River(tmp_path, stream)
+    river.write(stream)
+    assert window_after(river).runs["port"].end_ms.tolist() == [T0 + 200_000, T0 + 200_000]
+    river.put_registry({"stations": {"s": {"kind": "charging", "offline_after_s": 60, "ports": _PORTS}}})
+    assert window_after(river).runs["port"].end_ms.tolist() == [T0 + 60_000, T0 + 200_000]

@@ -1,0 +1,79 @@
+"""The fast fold against its naive twin: any batches, any order within 15 minutes, anything twice."""
+
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from naive.fold import Reading, naive_fold
+from naive.streams import Stream, deliveries, reading, streams
+
+sys.path.insert(0, str(Path(__file__).parent))
+from folding import Folding
+
+T0 = 1_732_240_020_000
+Runs = dict[str, list[tuple[object, ...]]]
+# Shrinking a stream takes minutes; the seed that fails is printed and can be shrunk by hand.
+SETTINGS = settings(
+    max_examples=60, deadline=None, suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+
+
+def wanted(batches: list[list[Reading]], stream: Stream) -> tuple[dict[tuple[str, int], dict[str, int]], Runs]:
+    minutes, runs = naive_fold([r for batch in batches for r in batch], stream.devices)
+    return minutes, {device: [tuple(r) for r in found] for device, found in runs.items()}
+
+
+def differences(
+    found: dict[tuple[str, int], dict[str, int]], wanted: dict[tuple[str, int], dict[str, int]]
+) -> list[tuple[object, ...]]:
+    """Return (device, minute, column, found, wanted) of every column that differs."""
+    return [
+        (*key, column, found.get(key, {}).get(column), wanted.get(key, {}).get(column))
+        for key in sorted(found.keys() | wanted.keys())
+        for column in sorted(found.get(key, {}).keys() | wanted.get(key, {}).keys())
+        if found.get(key, {}).get(column) != wanted.get(key, {}).get(column)
+    ]
+
+
+@SETTINGS
+@given(streams())
+def test_one_batch_equals_the_naive_twin(stream: Stream) -> None:
+    folding = Folding(stream.readings, stream.devices)
+    folding.feed(stream.readings)
+    minutes, runs = wanted([stream.readings], stream)
+    assert not differences(folding.minute_columns(), minutes)
+    assert folding.run_list() == runs
+
+
+@SETTINGS
+@given(st.data(), streams())
+def test_any_delivery_equals_the_naive_twin(data: st.DataObject, stream: Stream) -> None:
+    folding = Folding(stream.readings, stream.devices)
+    batches = data.draw(deliveries(stream))
+    for batch in batches:
+        folding.feed(batch)
+        if data.draw(st.booleans()):
+            folding.compact()
+    minutes, runs = wanted(batches, stream)
+    assert folding.too_late == 0
+    assert not differences(folding.minute_columns(), minutes)
+    assert folding.run_list() == runs
+
+
+def test_a_backlog_that_comes_again_after_days_counts_once() -> None:
+    hour_ms, minute_ms = 3_600_000, 60_000
+
+    def port(time_ms: int, status: str) -> Reading:
+        return reading("port", "p", T0 + time_ms, values={}, codes={"status": status})
+
+    live = [port(0, "Available"), *(port(5 * hour_ms + i * minute_ms, "Available") for i in range(48 * 60))]
+    backlog = [port(i * minute_ms, "Charging") for i in range(1, 300) if not 100 < i < 130]
+    rest = [port(i * minute_ms, "Charging") for i in range(101, 130)]
+    folding = Folding([*live, *backlog, *rest], {})
+    for batch in (live, backlog, backlog, rest):
+        folding.feed(batch)
+        folding.compact()
+    assert folding.too_late == len(backlog)
+    assert folding.minute_columns() == naive_fold([*live, *backlog, *rest], {})[0]

@@ -1,0 +1,46 @@
+"""A browser on the page, fed by a stream that the test controls."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import page_events
+import pytest
+from page_server import PageServer, page_server
+from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture
+def page_api() -> Iterator[PageServer]:
+    with page_server(page_events.snapshot()) as running:
+        yield running
+
+
+@pytest.fixture
+def show(browser: Browser, page_api: PageServer) -> Iterator[Callable[..., Page]]:
+    """Open the page; at the end no script error may stand in its console."""
+    problems: list[str] = []
+    with ExitStack() as stack:
+
+        def open_page(
+            query: str = "", *, width: int = 1440, height: int = 900, wait: str = ".tile", **options: Any
+        ) -> Page:
+            context = stack.enter_context(
+                browser.new_context(viewport={"width": width, "height": height}, **{"locale": "en-GB", **options})
+            )
+            page = context.new_page()
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on(
+                "console",
+                lambda m: (
+                    problems.append(m.text)
+                    if m.type == "error" and "Failed to load" not in m.text and "ERR_" not in m.text
+                    else None
+                ),
+            )
+            page.goto(page_api.url + query)
+            page.locator(wait).first.wait_for()
+            return page
+
+        yield open_page
+    assert problems == []

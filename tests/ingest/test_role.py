@@ -1,0 +1,369 @@
+"""The role as a process, on a real broker: killed, cut off, restarted; nothing acknowledged is ever missing."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from servers import Broker, Server, find_program, free_port, mosquitto
+
+from store.deadletters import read_dead_letters
+from store.journal import EntryType
+from store.journal_reader import JournalReader
+from store.roles import RoleStatus, read_status
+from telemetry.channels import PORT
+from telemetry.frame import FLAG_RETAINED
+from telemetry.registry import registry_from_json
+
+pytestmark = pytest.mark.server
+
+NOW = 1_732_240_000_000
+TOPIC = "voltair/v1/harbour/port/p{}/telemetry"
+RUN = """
+import sys
+from pathlib import Path
+from telemetry.config import load_config
+from telemetry.errors import VoltairError
+import ingest.role as role
+{patch}
+try:
+    role.run(load_config(Path(sys.argv[1])))
+except VoltairError as error:
+    sys.exit(f"{{type(error).__name__}}: {{error}}")
+"""
+DIE_BEFORE_ACK = """
+import os, signal
+from ingest.session import Session
+def die(self, generation, ids):
+    os.kill(os.getpid(), signal.SIGKILL)
+Session.acknowledge = die
+"""
+
+
+class Ingest(Server):
+    """The role on its own data directory."""
+
+    def __init__(self, folder: Path, broker_url: str, settings: str = "", patch: str = "") -> None:
+        folder.mkdir(exist_ok=True)
+        mqtt, _, more = settings.partition("[")
+        (folder / "voltair.toml").write_text(
+            f'data_dir = "data"\n[mqtt]\nurl = "{broker_url}"\n{mqtt}\n{"[" if more else ""}{more}'
+        )
+        self.data = folder / "data"
+        argv = [sys.executable, "-c", RUN.format(patch=patch), str(folder / "voltair.toml")]
+        super().__init__(argv, None, folder, {"PYTHONPATH": str(Path(__file__).resolve().parents[2])})
+
+    def status(self) -> RoleStatus | None:
+        status = read_status(self.data, "ingest")
+        return status if status is not None and self.process and status.pid == self.process.pid else None
+
+    def until(self, condition, what: str):
+        """Wait until `condition(status)` is true and return the status."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            status = self.status()
+            if status is not None and condition(status):
+                return status
+            time.sleep(0.02)  # the status file of another process
+        return pytest.fail(f"never came: {what}\n{self.status()}\n{self.log[-3000:]}")
+
+    def ready(self) -> "Ingest":
+        self.until(lambda s: s.ready, "ready")
+        return self
+
+    def wait_exit(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(30)
+        self.process = None
+        return code
+
+    def journalled(self, n: int) -> None:
+        deadline = time.monotonic() + 30
+        while self.totals().journalled < n:
+            assert time.monotonic() < deadline, f"{self.totals()}\n{self.log[-3000:]}"
+            time.sleep(0.02)  # the journal of another process
+
+    def totals(self):
+        return JournalReader(self.data / "journal").head()[3]
+
+    def entries(self):
+        reader = JournalReader(self.data / "journal")
+        entries, after = [], 0
+        while found := reader.read(after):
+            entries += found
+            after = found[-1].number
+        return entries, reader.devices
+
+    def seqs(self) -> list[int]:
+        """Return every journalled seq, in order of the journal."""
+        return [int(s) for e in self.entries()[0] if e.type is EntryType.FRAME for s in e.frame().seq]
+
+
+@contextmanager
+def started(ingest: Ingest) -> Iterator[Ingest]:
+    try:
+        ingest.start()
+        yield ingest
+    finally:
+        ingest.stop()
+
+
+@contextmanager
+def publisher(broker: Broker, protocol: int = 5) -> Iterator[paho.Client]:
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5 if protocol == 5 else paho.MQTTv311)
+    client.max_inflight_messages_set(1_000)
+    client.max_queued_messages_set(0)
+    client.connect(broker.host, broker.port)
+    client.loop_start()
+    try:
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def send(client: paho.Client, seqs, device=1) -> None:
+    """Publish one reading per seq at QoS 1 and wait until the broker has them all."""
+    sent = [
+        client.publish(TOPIC.format(device), json.dumps({"ts": NOW + s, "seq": s, "power_kw": 1}), qos=1) for s in seqs
+    ]
+    for info in sent:
+        info.wait_for_publish(30)
+
+
+@pytest.mark.parametrize("protocol", [5, 4])
+def test_messages_sent_while_ingest_is_away_come_when_it_is_back(tmp_path, protocol):
+    with mosquitto() as broker, publisher(broker) as client:
+        ingest = Ingest(tmp_path / "v", broker.url, f"protocol = {protocol}")
+        with started(ingest):
+            ingest.ready()
+            send(client, range(10))
+            ingest.journalled(10)
+            assert ingest.stop() == 0
+            status = read_status(ingest.data, "ingest")
+            assert not status.ready
+            assert status.gauges["connected"] == 0
+            send(client, range(10, 300))
+            ingest.start()
+            ingest.journalled(300)
+            assert ingest.seqs() == list(range(300))
+            totals = ingest.totals()
+            assert (totals.received, totals.acknowledged) == (300, 300)
+            counters = ingest.until(lambda s: s.counters.get("received") == 290, "counters").counters
+            assert counters["redelivered"] == 0
+
+
+def test_killed_between_commit_and_acknowledgement_everything_comes_again(tmp_path):
+    with mosquitto() as broker, publisher(broker) as client:
+        fatal = Ingest(tmp_path / "v", broker.url, patch=DIE_BEFORE_ACK)
+        with started(fatal):
+            fatal.ready()
+            send(client, range(50))
+            assert fatal.wait_exit() == -signal.SIGKILL
+        committed = fatal.seqs()
+        assert committed
+        with started(Ingest(tmp_path / "v", broker.url)) as ingest:
+            ingest.journalled(len(committed) + 50)
+            assert ingest.seqs() == committed + list(range(50))
+            ingest.until(lambda s: s.counters.get("redelivered", 0) >= len(committed), "redelivery")
+
+
+def test_killed_again_and_again_under_load_nothing_is_missing(tmp_path):
+    with mosquitto() as broker, publisher(broker) as client, started(Ingest(tmp_path / "v", broker.url)) as ingest:
+        ingest.ready()
+        for life in range(5):
+            before = ingest.totals().journalled
+            sent = [
+                client.publish(TOPIC.format(s % 7), json.dumps({"ts": NOW + s, "seq": s}), qos=1)
+                for s in range(life * 2_000, life * 2_000 + 2_000)
+            ]
+            ingest.journalled(before + 100)
+            ingest.kill9()
+            for info in sent:
+                info.wait_for_publish(30)
+            ingest.start()
+        ingest.journalled(10_000)
+        deadline = time.monotonic() + 30
+        while set(ingest.seqs()) != set(range(10_000)) and time.monotonic() < deadline:
+            time.sleep(0.2)  # repetitions count as journalled too, so only the content tells the end
+        assert set(ingest.seqs()) == set(range(10_000))
+
+
+def test_a_broker_that_goes_and_comes_back(tmp_path):
+    with mosquitto() as broker, started(Ingest(tmp_path / "v", broker.url)) as ingest:
+        ingest.ready()
+        with publisher(broker) as client:
+            send(client, range(5))
+            ingest.journalled(5)
+        broker.stop()  # in peace: it keeps our session on its disk
+        status = ingest.until(lambda s: not s.gauges["connected"], "disconnected")
+        assert not status.ready
+        assert broker.url in status.problems[0]
+        broker.start()
+        ingest.until(lambda s: s.ready and s.counters["reconnects"] == 1, "reconnected")
+        with publisher(broker) as client:
+            send(client, range(5, 10))
+            ingest.journalled(10)
+        ticks = [e.tick().connected for e in ingest.entries()[0] if e.type is EntryType.TICK]
+        changes = [c for i, c in enumerate(ticks) if i == 0 or c != ticks[i - 1]]
+        assert changes in ([False, True, False, True], [True, False, True])
+
+
+def test_a_broker_that_is_not_there_yet_is_waited_for(tmp_path):
+    port = free_port()
+    with started(Ingest(tmp_path / "v", f"mqtt://127.0.0.1:{port}")) as ingest:
+        status = ingest.until(lambda s: "no connection" in " ".join(s.problems), "the problem")
+        assert not status.ready
+        with mosquitto(port=port):
+            ingest.ready()
+
+
+def test_a_wrong_password_ends_the_role_with_a_message(tmp_path):
+    users = tmp_path / "users"
+    program = find_program("mosquitto_passwd", "mosquitto")
+    subprocess.run([program, "-b", "-c", users, "anna", "right"], check=True, capture_output=True)
+    users.chmod(0o644)
+    with mosquitto(f"allow_anonymous false\npassword_file {users}") as broker:
+        wrong = Ingest(tmp_path / "v", broker.url, 'username = "anna"\npassword = "wrong"')
+        with started(wrong):
+            assert wrong.wait_exit() == 1
+            assert "ConfigError" in wrong.log
+            assert "'anna'" in wrong.log
+            assert "mqtt.password" in wrong.log
+            assert "right" not in wrong.log.replace("is mqtt.protocol right", "")
+        with started(Ingest(tmp_path / "v", broker.url, 'username = "anna"\npassword = "right"')) as ingest:
+            ingest.ready()
+
+
+def test_the_stations_file_is_watched(tmp_path):
+    with mosquitto() as broker:
+        ingest = Ingest(tmp_path / "v", broker.url)
+        file = ingest.folder / "stations.toml"
+        file.write_text('[stations.harbour]\nkind = "charging"\n')
+        with started(ingest):
+            ingest.ready()
+            file.write_text("[stations.harbour\n")
+            status = ingest.until(lambda s: s.problems, "the problem")
+            assert "stations.toml" in status.problems[0]
+            assert status.ready
+            file.write_text(
+                '[stations.harbour]\nkind = "charging"\nopen_hours = "24/7"\n[[stations.harbour.ports]]\nid = "p1"\n'
+                "commissioned = 2024-05-01\nranges = { power_kw = [0, 7] }\n"
+            )
+            ingest.until(lambda s: not s.problems, "the mended file")
+            with publisher(broker) as client:
+                client.publish(TOPIC.format(1), json.dumps({"ts": NOW, "power_kw": 8}), qos=1).wait_for_publish(30)
+                ingest.journalled(1)
+            assert ingest.totals().rejected == 1
+            ingest.restart()
+            ingest.ready()
+            registries = [
+                registry_from_json(e.body) for e in ingest.entries()[0] if e.type is EntryType.REGISTRY
+            ]
+            assert [list(r.stations["harbour"].listed("port")) for r in registries] == [[], ["p1"]]
+
+
+def test_presence_messagepack_and_what_cannot_be_read(tmp_path):
+    with mosquitto() as broker, publisher(broker) as client:
+        presence = "voltair/v1/harbour/port/p1/online"
+        client.publish(presence, b'{"online": 1, "ts": 1732240000000}', qos=1, retain=True).wait_for_publish(30)
+        with started(Ingest(tmp_path / "v", broker.url)) as ingest:
+            ingest.ready().journalled(1)
+            client.publish(presence, b"0", qos=1).wait_for_publish(30)
+            ingest.journalled(2)
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.ContentType = "application/msgpack"
+            packed = msgspec.msgpack.encode([{"ts": NOW, "power_kw": 6.5}, 3])
+            client.publish(TOPIC.format(1), packed, qos=1, properties=properties).wait_for_publish(30)
+            client.publish("voltair/v1/a/b/c/telemetry", b"{}", qos=1).wait_for_publish(30)
+            ingest.until(lambda s: s.counters.get("dead_lettered") == 2, "dead letters")
+            totals = ingest.totals()
+            assert (totals.received, totals.acknowledged, totals.dead_lettered) == (4, 4, 2)
+            letters = read_dead_letters(ingest.data / "journal")
+            assert [(x.element, x.payload, x.content_type) for x in letters] == [
+                (1, packed, "application/msgpack"), (None, b"{}", ""),
+            ]  # fmt: skip
+            frames = [e.frame() for e in ingest.entries()[0] if e.type is EntryType.FRAME]
+            online = [f.codes[0, PORT.code_index["online"]] for f in frames[:2]]
+            assert online == [1, 0]
+            assert [int(f.flags[0]) & FLAG_RETAINED for f in frames[:2]] == [FLAG_RETAINED, 0]
+            assert frames[2].values[0, PORT.value_index["power_kw"]] == 6.5
+
+
+def test_over_tls(tmp_path):
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    key.chmod(0o644)
+    tls = free_port()
+    extra = f"listener {tls} 127.0.0.1\ncertfile {cert}\nkeyfile {key}\nallow_anonymous true"
+    with mosquitto(extra) as broker, publisher(broker) as client:
+        url = f"mqtts://127.0.0.1:{tls}"
+        with started(Ingest(tmp_path / "v", url, f'ca_file = "{cert}"')) as ingest:
+            ingest.ready()
+            send(client, range(3))
+            ingest.journalled(3)
+        with started(Ingest(tmp_path / "w", url)) as distrustful:
+            distrustful.until(lambda s: "certificate" in " ".join(s.problems), "the refusal")
+
+
+def test_a_full_journal_is_said_and_survived(tmp_path):
+    with mosquitto() as broker, publisher(broker) as client:
+        ingest = Ingest(tmp_path / "v", broker.url, '[journal]\nmax_bytes = 30000\nkeep = "0s"')
+        with started(ingest):
+            ingest.ready()
+            send(client, range(3_000))
+            status = ingest.until(lambda s: not s.ready and s.problems, "full")
+            assert "journal.max_bytes" in status.problems[0]
+            assert status.gauges["connected"] == 1
+            assert ingest.totals().acknowledged < 3_000
+            ingest.kill9()
+            toml = ingest.folder / "voltair.toml"
+            toml.write_text(toml.read_text().replace("30000", "30000000"))
+            ingest.start()
+            ingest.journalled(3_000)
+            assert set(ingest.seqs()) == set(range(3_000))
+            ingest.ready()
+
+
+def test_the_role_is_held_by_one_process(tmp_path):
+    with mosquitto() as broker, started(Ingest(tmp_path / "v", broker.url)) as ingest:
+        ingest.ready()
+        second = Ingest(tmp_path / "v", broker.url)
+        second.log_path = tmp_path / "second.log"
+        with started(second):
+            assert second.wait_exit() == 1
+        assert f"process {ingest.pid}" in second.log
+
+
+def test_topics_of_decoders_are_subscribed_to_and_read(tmp_path):
+    decoder = """
+[[decoders]]
+topic = "plant/{station}/{device}/power"
+kind = "compressor"
+format = "text"
+fields = {power_kw = {unit = "W"}}
+"""
+    with mosquitto() as broker, started(Ingest(tmp_path / "ingest", broker.url, decoder)) as ingest:
+        ingest.ready()
+        with publisher(broker) as client:
+            client.publish("plant/isle/c1/power", "75000", qos=1).wait_for_publish(30)
+            send(client, [1])
+        ingest.journalled(2)
+        entries, devices = ingest.entries()
+        assert {(d.station, d.kind, d.device) for d in devices} == {
+            ("isle", "compressor", "c1"), ("harbour", "port", "p1"),
+        }
+        assert 75.0 in [v for e in entries if e.type is EntryType.FRAME for v in e.frame().values[:, 0].tolist()]

@@ -1,0 +1,89 @@
+import json
+import time
+
+import pytest
+from servers import mosquitto
+
+from simulators import commands
+from telemetry.errors import ConfigError, VoltairError
+
+
+def _lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_file_holds_a_message_a_line_and_the_same_call_gives_the_same_bytes(tmp_path):
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    count = commands.simulate("charging-day", duration="2m", out=one)
+    assert commands.simulate("charging-day", duration="2m", out=two) == count
+    assert one.read_bytes() == two.read_bytes()
+    lines = _lines(one)
+    assert len(lines) == count
+    assert all(set(line) == {"topic", "payload"} for line in lines)
+    assert lines[0]["topic"] == "voltair/v1/harbour/port/p01/telemetry"
+    assert lines[0]["payload"]["ts"] == 1_780_243_200_000  # 2026-05-31T16:00:00Z
+    assert lines[-1]["payload"]["ts"] - lines[0]["payload"]["ts"] < 120_000
+
+
+def test_seed_start_and_duration_are_taken(tmp_path):
+    out = tmp_path / "out.jsonl"
+    commands.simulate("air-day", seed=5, start="2020-02-03T00:00:00+01:00", duration="1m", out=out)
+    first = out.read_bytes()
+    assert _lines(out)[0]["payload"]["ts"] == 1_580_684_400_000
+    commands.simulate("air-day", seed=6, start="1580684400000", duration="1m", out=out)
+    assert out.read_bytes() != first
+
+
+def test_the_truth_names_each_fault_with_its_times(tmp_path):
+    truth = tmp_path / "truth.json"
+    commands.simulate("demo", duration="1m", out=tmp_path / "out.jsonl", truth_file=truth)
+    table = json.loads(truth.read_text())
+    assert (table["scenario"], table["to_ms"] - table["from_ms"]) == ("demo", 60_000)
+    (fault,) = table["faults"]
+    assert (fault["kind"], fault["device"], fault["expect"]) == ("port_fault", "p07", "port_faulted")
+    assert fault["from_ms"] - table["from_ms"] == 40_000
+
+
+@pytest.mark.server
+def test_real_time_begins_now(tmp_path):
+    with mosquitto() as server:
+        begin = time.time()
+        count = commands.simulate("charging-day", duration="2s", broker=server.url)
+        assert count > 10
+        assert time.time() - begin < 30
+
+
+@pytest.mark.server
+def test_a_recording_goes_to_the_broker(tmp_path):
+    path = tmp_path / "log.csv"
+    rows = [f"5/1/2022 5:{m:02d},{m},80" for m in range(60)]
+    path.write_text("\n".join(["DateTime,Compressor A1 (kW),Pressure (psig)", *rows]))
+    with mosquitto() as server:
+        assert commands.replay(path, format_name="measur-log", broker=server.url) == 120
+    out = tmp_path / "out.jsonl"
+    assert commands.replay(path, format_name="measur-log", station="mill", out=out) == 120
+    assert _lines(out)[1]["topic"] == "voltair/v1/mill/air_main/main/telemetry"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ({"duration": "soon"}, "soon"),
+        ({"start": "tomorrow"}, "tomorrow"),
+        ({"speed": "warp"}, "warp"),
+        ({"broker": "mqtt://x", "out": "out"}, "not both"),
+        ({"out": "out"}, "--duration"),
+    ],
+)
+def test_wrong_arguments_name_themselves(arguments, part):
+    with pytest.raises(ConfigError, match=part):
+        commands.simulate("demo", **arguments)
+
+
+def test_a_file_that_cannot_be_written_says_so(tmp_path):
+    with pytest.raises(VoltairError, match="cannot be written"):
+        commands.simulate("charging-day", duration="5s", out=tmp_path / "none" / "out.jsonl")
+
+
+def test_scenarios_are_listed():
+    assert ("demo" in dict(commands.scenarios())) is True

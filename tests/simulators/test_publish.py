@@ -1,0 +1,202 @@
+"""The publisher against a broker that misbehaves on purpose, and against a real one."""
+
+import asyncio
+import threading
+import time
+from collections import defaultdict
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+from servers import free_port, mosquitto
+
+from simulators.message import Message
+from simulators.publish import WINDOW, Publisher, _Paced, parse_broker, parse_speed
+from telemetry.errors import ConfigError, VoltairError
+
+
+def _messages(count, devices=7, every_ms=10):
+    return [Message(k * every_ms, f"t/{k % devices}", b"%d" % k) for k in range(count)]
+
+
+class Script:
+    """What a scripted broker does with one connection."""
+
+    def __init__(self, *, acknowledge=10**9, drop_after=10**9, code=0):
+        self.acknowledge, self.drop_after, self.code = acknowledge, drop_after, code
+
+
+class ScriptedBroker:
+    """A broker that acknowledges and drops as told, one script per connection; the last one stays."""
+
+    def __init__(self, *scripts):
+        self._scripts = list(scripts)
+        self.connections = []
+        """Of each connection the (payload, dup) that it received."""
+
+    async def serve(self, reader, writer):
+        script = self._scripts[min(len(self.connections), len(self._scripts) - 1)]
+        received = []
+        self.connections.append(received)
+        try:
+            while len(received) < script.drop_after:
+                first, body = await self._packet(reader)
+                if first >> 4 == 1:
+                    writer.write(bytes((0x20, 2, 0, script.code)))
+                elif first >> 4 == 3:
+                    size = int.from_bytes(body[:2], "big") + 2
+                    received.append((body[size + 2 :], bool(first & 0x08)))
+                    if len(received) <= script.acknowledge:
+                        writer.write(b"\x40\x02" + body[size : size + 2])
+                elif first >> 4 == 14:
+                    break
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+
+    @staticmethod
+    async def _packet(reader):
+        first = (await reader.readexactly(1))[0]
+        length = shift = 0
+        while True:
+            digit = (await reader.readexactly(1))[0]
+            length |= (digit & 0x7F) << shift
+            shift += 7
+            if digit < 128:
+                return first, await reader.readexactly(length)
+
+
+def _publish_to(broker, messages, speed=None, stop_after_s=None):
+    async def run():
+        async with await asyncio.start_server(broker.serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            publisher = Publisher(parse_broker(f"mqtt://127.0.0.1:{port}"), speed)
+            if stop_after_s is not None:
+                asyncio.get_running_loop().call_later(stop_after_s, publisher.stop)
+            await asyncio.wait_for(publisher.publish(messages), 30)
+            return publisher
+
+    return asyncio.run(run())
+
+
+def test_every_message_arrives_once_and_in_order():
+    broker, messages = ScriptedBroker(Script()), _messages(5_000)
+    publisher = _publish_to(broker, messages)
+    assert [payload for payload, _ in broker.connections[0]] == [m.payload for m in messages]
+    assert (publisher.sent, publisher.acknowledged) == (5_000, 5_000)
+
+
+def test_after_a_broken_connection_what_was_not_acknowledged_comes_again_first():
+    broker = ScriptedBroker(Script(acknowledge=100, drop_after=300), Script(acknowledge=0, drop_after=50), Script())
+    messages = _messages(3_000)
+    publisher = _publish_to(broker, messages)
+    payloads = [m.payload for m in messages]
+    first, second, third = ([payload for payload, _ in c] for c in broker.connections)
+    assert first == payloads[:300]
+    assert second == payloads[100:150]
+    assert third == payloads[100:]
+    duplicates = [dup for _, dup in broker.connections[2]]
+    assert duplicates[:200] == [True] * 200
+    assert not duplicates[-1]
+    assert publisher.acknowledged == 3_000
+
+
+def test_a_broker_that_does_not_acknowledge_gets_no_more_than_a_window(monkeypatch):
+    monkeypatch.setattr("simulators.publish._STOP_S", 0.1)
+    broker = ScriptedBroker(Script(acknowledge=10))
+    publisher = _publish_to(broker, _messages(5_000), stop_after_s=0.5)
+    assert len(broker.connections[0]) == WINDOW + 10
+    assert publisher.acknowledged == 10
+
+
+def test_messages_wait_for_their_time():
+    broker = ScriptedBroker(Script())
+    begin = time.monotonic()
+    _publish_to(broker, _messages(51, every_ms=1_000), speed=100)
+    assert 0.5 <= time.monotonic() - begin < 5
+    assert len(broker.connections[0]) == 51
+
+
+def test_time_that_passed_before_the_first_message_is_caught_up():
+    source = _Paced(iter(_messages(10, every_ms=10_000)), 1.0, time.monotonic() - 25.0)
+    assert [m.time_ms for m in source.due(100)] == [0, 10_000, 20_000]
+    assert 0 < source.wait_s() <= 5.0
+    assert source.due(100) == []
+
+
+def test_a_stopped_publisher_returns_with_everything_acknowledged():
+    broker = ScriptedBroker(Script())
+    publisher = _publish_to(broker, _messages(1_000, every_ms=1_000), speed=100, stop_after_s=0.3)
+    assert 0 < publisher.acknowledged == publisher.sent < 100
+
+
+def test_a_refused_login_is_an_error_that_names_the_reason():
+    with pytest.raises(VoltairError, match=r"bad user name or password .*check user"):
+        _publish_to(ScriptedBroker(Script(code=4)), _messages(1))
+
+
+def test_no_broker_is_an_error_that_names_the_address(monkeypatch):
+    monkeypatch.setattr("simulators.publish._PATIENCE_S", 0.0)
+    port = free_port()
+    with pytest.raises(VoltairError, match=rf"no broker at mqtt://127.0.0.1:{port}.*--broker"):
+        asyncio.run(Publisher(parse_broker(f"mqtt://127.0.0.1:{port}"), None).publish(_messages(1)))
+
+
+def test_nothing_to_publish_needs_no_broker():
+    asyncio.run(Publisher(parse_broker("mqtt://127.0.0.1:1"), None).publish([]))
+
+
+@pytest.mark.server
+def test_a_real_broker_hands_all_to_a_subscriber_in_order():
+    messages = _messages(4_000)
+    received, done = defaultdict(list), threading.Event()
+
+    def take(client, userdata, message):
+        received[message.topic].append(int(message.payload))
+        if sum(map(len, received.values())) >= len(messages):
+            done.set()
+
+    with mosquitto() as server:
+        subscriber = Client(CallbackAPIVersion.VERSION2)
+        subscribed = threading.Event()
+        subscriber.on_subscribe = lambda *_: subscribed.set()
+        subscriber.on_message = take
+        subscriber.connect("127.0.0.1", server.port)
+        subscriber.subscribe("t/#", 1)
+        subscriber.loop_start()
+        assert subscribed.wait(10)
+        publisher = Publisher(parse_broker(server.url), None)
+        asyncio.run(publisher.publish(messages))
+        assert done.wait(30)
+        subscriber.disconnect()
+        subscriber.loop_stop()
+    assert publisher.connections == 1
+    assert received == {f"t/{d}": list(range(d, 4_000, 7)) for d in range(7)}
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "tls", "user", "password"),
+    [
+        ("mqtt://broker", "broker", 1883, False, "", ""),
+        ("mqtts://broker", "broker", 8883, True, "", ""),
+        ("mqtt://me:p%40ss@[::1]:99", "::1", 99, False, "me", "p@ss"),
+    ],
+)
+def test_a_brokers_address(url, host, port, tls, user, password):
+    broker = parse_broker(url)
+    assert (broker.host, broker.port, broker.tls, broker.username, broker.password) == (host, port, tls, user, password)
+    assert "p@ss" not in broker.url
+
+
+@pytest.mark.parametrize("url", ["", "localhost:1883", "http://x", "mqtt://", "mqtt://x:port"])
+def test_no_address(url):
+    with pytest.raises(ConfigError, match="is not like mqtt://"):
+        parse_broker(url)
+
+
+def test_speeds():
+    assert parse_speed("max") is None
+    assert parse_speed("2.5") == 2.5
+    for wrong in ("0", "-1", "fast", "nan", "inf"):
+        with pytest.raises(ConfigError, match=wrong):
+            parse_speed(wrong)

@@ -1,0 +1,334 @@
+import contextlib
+import itertools
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import harbour
+import pytest
+from servers import Server, influxd
+
+from store import influx_http
+from store.ledger import Ledger
+from store.roles import RoleStatus, read_status
+from store.series import SeriesQuery
+from store.series_read import read_series
+from store.series_sqlite import SqliteSeries
+from store.sqlite import connect
+from store.state import SCHEMA
+from store.streams import DerivedStream, RawStream, Waiting
+from store.writer import Lane, Writer
+from telemetry.config import ClockConfig, Config, InfluxConfig, StoreConfig
+from telemetry.errors import StoreError, StoreUnavailable
+from telemetry.points import Points
+from wire.points_codec import encode_points
+
+
+def make_config(data: Path, influx: Server | None = None, *, mode: str = "event", keep_raw: str = "") -> Config:
+    store = StoreConfig(keep_raw=keep_raw)
+    if influx is not None:
+        store = StoreConfig(kind="influx", influx=InfluxConfig(url=influx.url))
+    return Config(data_dir=str(data), clock=ClockConfig(mode=mode), store=store)  # type: ignore[arg-type]
+
+
+class Outbox:
+    """What analytics does to state.db, as far as the writer sees it."""
+
+    def __init__(self, data: Path) -> None:
+        self.db = connect(data / "state.db")
+        self.db.executescript(SCHEMA)
+
+    def put(self, *batch: Points) -> None:
+        rows = [(len(points), encode_points(points)) for points in batch]
+        self.db.executemany("INSERT INTO outbox(points, body) VALUES(?, ?)", rows)
+
+
+def drain(writer: Writer) -> None:
+    while writer.step():
+        pass
+
+
+def meta(data: Path) -> dict[str, int]:
+    with contextlib.closing(connect(data / "series.db", read_only=True)) as db:
+        return dict(db.execute("SELECT key, value FROM meta"))
+
+
+def written(data: Path) -> int:
+    try:
+        return meta(data)["written"]
+    except (sqlite3.OperationalError, KeyError):
+        return 0
+
+
+def stored(config: Config, measurement: str = "port", field: str = "power_kw") -> list[float]:
+    query = SeriesQuery(measurement, field, 0, 4_000_000_000_000)
+    return [item.value for item in read_series(config, query) if not isinstance(item.value, str)]
+
+
+@contextlib.contextmanager
+def role(config: Config) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the role in a process of its own."""
+    influx = config.store.influx
+    program = (
+        "from store.writer import run\n"
+        "from telemetry.config import *\n"
+        f"run(Config(data_dir={config.data_dir!r}, clock=ClockConfig(mode={config.clock.mode!r}),"
+        f" store=StoreConfig(kind={config.store.kind!r}, influx=InfluxConfig(url={influx.url!r}))))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Wait for another process to do its work."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+def spoken(config: Config) -> RoleStatus:
+    status = read_status(config.data, "writer")
+    assert status is not None
+    return status
+
+
+def test_readings_and_rows_reach_the_embedded_store_once(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    journal, outbox = harbour.Journal(tmp_path), Outbox(tmp_path)
+    journal.grow(12_000)
+    journal.writer.tick(connected=True, now_ms=harbour.T0)
+    outbox.put(harbour.minutes(10), harbour.minutes(20, "port_1m"))
+    writer = Writer(config)
+    drain(writer)
+    writer.close()
+    assert len(stored(config)) == 12_000
+    assert len(stored(config, "port_1h", "energy_kwh")) == 10
+    assert len(stored(config, "port_1m", "energy_kwh")) == 20
+    book = meta(tmp_path)
+    assert (book["written"], book["derived_cursor"], book["raw_cursor"]) == (12_000, 2, journal.writer.next_number - 1)
+    assert book["journal_id"] == journal.writer.journal_id
+
+    again = Writer(config)
+    journal.grow(10)
+    outbox.put(harbour.minutes(11))
+    drain(again)
+    again.close()
+    assert len(stored(config)) == meta(tmp_path)["written"] == 12_010
+    assert len(stored(config, "port_1h", "energy_kwh")) == 11
+
+
+def test_each_stream_needs_its_own_file_only(tmp_path: Path) -> None:
+    config = make_config(tmp_path)
+    writer = Writer(config)
+    writer.start()
+    assert not writer.step()
+    assert [p.split(":")[0] for p in writer.problems()] == ["derived", "raw"]
+    assert all("waits for" in problem and "start 'voltair" in problem for problem in writer.problems())
+    writer.close()
+    harbour.Journal(tmp_path).grow(5)
+    writer = Writer(config)
+    drain(writer)
+    assert meta(tmp_path)["written"] == 5
+    assert [p.split(":")[0] for p in writer.problems()] == ["derived"]
+    writer.close()
+
+
+def test_a_state_db_that_began_anew_is_written_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "series.db")
+    stream = DerivedStream(tmp_path / "state.db", ledger, SqliteSeries(ledger.db))
+    with pytest.raises(Waiting, match="voltair analytics"):
+        stream.ship()
+    outbox = Outbox(tmp_path)
+    assert not stream.ship()
+    ledger["derived_cursor"] = 70
+    outbox.put(harbour.minutes(3))
+    assert stream.ship()
+    assert ledger["derived_cursor"] == 1
+    assert not stream.ship()
+    ledger.close()
+
+
+def test_a_series_db_of_another_journal_is_refused(tmp_path: Path) -> None:
+    harbour.Journal(tmp_path).grow(1)
+    writer = Writer(make_config(tmp_path))
+    drain(writer)
+    writer.close()
+    for file in (tmp_path / "journal").iterdir():
+        file.unlink()
+    harbour.Journal(tmp_path).grow(1)
+    writer = Writer(make_config(tmp_path))
+    with pytest.raises(StoreError, match="restore both from one backup"):
+        writer.start()
+    writer.close()
+
+
+def test_pauses_double_end_and_follow_retry_after() -> None:
+    now_s = 100.0
+    answers: list[Exception | bool] = []
+    calls: list[float] = []
+
+    class Source:
+        name = "raw"
+
+        def ship(self) -> bool:
+            calls.append(now_s)
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        def close(self) -> None:
+            raise NotImplementedError
+
+    ledger = Ledger(Path(":memory:"))
+    lane = Lane(Source(), SqliteSeries(ledger.db), lambda: now_s)
+    away = StoreUnavailable("away")
+    answers += [away] * 9 + [True] + [away, StoreUnavailable("slow down", 40.0), StoreError("no right to write"), False]
+    while answers:
+        assert lane.step() in (True, False)
+        now_s += 0.125
+    pauses = [round(b - a, 3) for a, b in itertools.pairwise(calls)]
+    assert pauses == [0.25, 0.5, 1, 2, 4, 8, 15, 15, 15, 0.125, 0.25, 40, 0.5]
+    assert lane.problem() == ""
+    ledger.close()
+
+
+def test_a_full_disk_holds_the_cursor_and_loses_nothing(tmp_path: Path) -> None:
+    journal = harbour.Journal(tmp_path)
+    journal.grow(20_000)
+    ledger = Ledger(tmp_path / "series.db")
+    store = SqliteSeries(ledger.db)
+    lane = Lane(RawStream(tmp_path / "journal", ledger, store), store, itertools.count(0, 100).__next__)
+    ledger.db.execute("PRAGMA max_page_count = 150")
+    while lane.step():
+        pass
+    assert "free space" in lane.problem()
+    settled = ledger["written"]
+    assert settled < 20_000
+    assert len(stored(make_config(tmp_path))) == settled
+    ledger.db.execute("PRAGMA max_page_count = 1000000")
+    while lane.step():
+        pass
+    assert lane.problem() == ""
+    assert stored(make_config(tmp_path)) == [i % 70 / 10 for i in range(20_000)]
+    ledger.close()
+
+
+def test_live_retention_is_by_the_wall_clock_and_event_time_by_the_stations(tmp_path: Path) -> None:
+    live, event = tmp_path / "live", tmp_path / "event"
+    for data, mode in ((live, "live"), (event, "event")):
+        journal = harbour.Journal(data, mode)
+        journal.grow(3_600)
+        if mode == "event":
+            now = {"harbour": harbour.T0 + 3_600_000}
+            journal.writer.append([], now_ms=harbour.T0, totals=journal.writer.totals, station_now=now)
+        config = make_config(data, mode=mode, keep_raw="30m" if mode == "event" else "")
+        writer = Writer(config)
+        drain(writer)
+        writer.close()
+        assert meta(data)["written"] == 3_600
+    # November 2024 is more than 30 days ago.
+    assert meta(live)["beyond_retention"] == 3_600
+    assert meta(event)["beyond_retention"] == 1_800
+    assert len(stored(make_config(event))) == 1_800
+
+
+@pytest.mark.server
+def test_influxdb_killed_in_the_middle_of_writing(tmp_path: Path) -> None:
+    journal, outbox = harbour.Journal(tmp_path), Outbox(tmp_path)
+    journal.grow(60_000, per_entry=2_000)
+    outbox.put(harbour.minutes(50))
+    with influxd() as influx:
+        config = make_config(tmp_path, influx)
+        with role(config):
+            wait_for(lambda: written(tmp_path) >= 10_000, "a start")
+            influx.kill9()
+            wait_for(lambda: any("does not answer" in p for p in spoken(config).problems), "the role says so")
+            journal.grow(5_000)
+            influx.start()
+            wait_for(lambda: meta(tmp_path)["written"] == 65_000, "everything")
+            wait_for(lambda: not spoken(config).problems, "all is well again")
+            wait_for(lambda: spoken(config).gauges == {"raw_pending": 0.0, "lag_s": 0.0}, "nothing is pending")
+        assert len(stored(config)) == 65_000
+        assert stored(config, "port_1h", "energy_kwh") == [0.5 * i for i in range(50)]
+        assert meta(tmp_path)["refused"] == 0
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", ["sqlite", "influx"])
+def test_the_writer_killed_again_and_again(kind: str, tmp_path: Path) -> None:
+    journal, outbox = harbour.Journal(tmp_path), Outbox(tmp_path)
+    journal.grow(40_000, per_entry=2_000)
+    outbox.put(*[harbour.minutes(50)] * 10)
+    with influxd() if kind == "influx" else contextlib.nullcontext() as influx:
+        config = make_config(tmp_path, influx)
+        for quarter in range(4):
+            with role(config) as process:
+                wait_for(lambda goal=10_000 * quarter: written(tmp_path) > goal, "progress")
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+        with role(config) as process:
+            wait_for(lambda: written(tmp_path) == 40_000, "everything")
+            process.terminate()
+            assert process.wait(10) == 0
+        # Each power differs in its place: a reading lost or doubled would show.
+        assert stored(config) == [i % 70 / 10 for i in range(40_000)]
+        assert meta(tmp_path)["raw_cursor"] == journal.writer.next_number - 1
+
+
+@pytest.mark.server
+def test_the_role_stops_while_a_server_hangs_and_only_one_runs(tmp_path: Path) -> None:
+    harbour.Journal(tmp_path).grow(10)
+    with influxd() as influx:
+        config = make_config(tmp_path, influx)
+        os.kill(influx.pid, signal.SIGSTOP)
+        try:
+            with role(config) as process:
+                wait_for(lambda: read_status(tmp_path, "writer") is not None, "a status")
+                wait_for(lambda: any("has not answered" in p for p in spoken(config).problems), "the role says so")
+                with role(config) as second:
+                    assert second.wait(20) == 1
+                    assert second.stderr is not None
+                    assert b"already runs" in second.stderr.read()
+                process.terminate()
+                assert process.wait(10) == 0
+        finally:
+            os.kill(influx.pid, signal.SIGCONT)
+        assert meta(tmp_path)["written"] == 0
+        with role(config):
+            wait_for(lambda: written(tmp_path) == 10, "everything")
+        assert len(stored(config)) == 10
+
+
+@pytest.mark.server
+def test_refused_lines_are_kept_with_their_reason(tmp_path: Path) -> None:
+    journal = harbour.Journal(tmp_path)
+    journal.grow(100)
+    with influxd() as influx:
+        config = make_config(tmp_path, influx)
+        influx_http.query(config.store.influx, "", 'CREATE DATABASE "voltair_raw"')
+        clash = f"port,station=harbour,device=p3 power_kw=1i {harbour.T0}000000"
+        writer = Writer(config)
+        client = influx_http.write_client(config.store.influx)
+        assert client.write("voltair_raw", clash.encode()).status == 204
+        client.close()
+        drain(writer)
+        writer.close()
+        book = meta(tmp_path)
+        assert (book["written"], book["refused"]) == (100, 100)
+        with contextlib.closing(sqlite3.connect(tmp_path / "series.db")) as db:
+            line, reason = db.execute("SELECT line, reason FROM refused").fetchone()
+        assert line.startswith("port,device=p0,station=harbour status=")
+        assert "field type conflict" in reason

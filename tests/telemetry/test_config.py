@@ -1,0 +1,24 @@
+"""voltair.toml: what follows from what is set."""
+
+from pathlib import Path
+
+import pytest
+
+from telemetry.config import load_config
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "topics"),
+    [
+        ("", "voltair/v1", ["voltair/v1/+/+/+/telemetry", "voltair/v1/+/+/+/online"]),
+        ('prefix = "acme/v1"', "acme/v1", ["acme/v1/+/+/+/telemetry", "acme/v1/+/+/+/online"]),
+        ('topics = ["acme/v1/+/+/+/telemetry", "plc/#"]', "acme/v1", ["acme/v1/+/+/+/telemetry", "plc/#"]),
+        ('topics = ["$share/g/a/+/+/+/online"]', "a", ["$share/g/a/+/+/+/online"]),
+        ('topics = ["voltair/v1/isle/+/+/telemetry"]', "voltair/v1", ["voltair/v1/isle/+/+/telemetry"]),
+        ('prefix = "b"\ntopics = ["a/+/+/+/telemetry"]', "b", ["a/+/+/+/telemetry"]),
+    ],
+)
+def test_prefix_and_topics_follow_each_other(text: str, prefix: str, topics: list[str], tmp_path: Path) -> None:
+    (tmp_path / "voltair.toml").write_text(f"[mqtt]\n{text}\n")
+    mqtt = load_config(tmp_path / "voltair.toml", {}).mqtt
+    assert (mqtt.prefix, list(mqtt.topics)) == (prefix, topics)

@@ -1,0 +1,1 @@
+"""The command line, the supervisor of roles and the demo."""

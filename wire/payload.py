@@ -1,0 +1,75 @@
+"""The native payload: JSON or MessagePack to plain values, and the two forms of a time."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from telemetry.times import EARLIEST_MS, LATEST_MS, parse_time
+
+MSGPACK = "application/msgpack"
+"""MQTT 5 content type that selects MessagePack; anything else is JSON."""
+
+_json = msgspec.json.Decoder()
+_msgpack = msgspec.msgpack.Decoder()
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A payload that is neither JSON nor MessagePack."""
+
+    reason: str
+    """What is wrong with it."""
+
+
+def read_payload(payload: bytes, content_type: str = "") -> Any:
+    """Return the plain value of a payload, or `Unreadable`.
+
+    NaN, Infinity and numbers beyond 64-bit floats, which JSON does not have but devices send, are read (as
+    floats that are not finite), so that they cost one value and not the whole message.
+    """
+    try:
+        return _msgpack.decode(payload) if content_type == MSGPACK else _json.decode(payload)
+    except (ValueError, RecursionError) as error:
+        if content_type == MSGPACK:
+            return Unreadable(f"no MessagePack: {_words(error)}")
+        try:
+            return json.loads(payload.decode())
+        except (ValueError, RecursionError):
+            return Unreadable(f"no JSON: {_words(error)}")
+
+
+def read_scalar(payload: bytes) -> Any:
+    """Return the value of a payload that is one value: a number, true, false, null or a text; or `Unreadable`."""
+    try:
+        text = payload.decode().strip()
+    except UnicodeDecodeError as error:
+        return Unreadable(f"no text: {error}")
+    found = read_payload(text.encode())
+    return found if type(found) in (int, float, bool, str, type(None)) else text
+
+
+def _words(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def read_time(value: object) -> int | str:
+    """Return a device's time in ms, or what is wrong with it.
+
+    A time is an integer of ms or RFC 3339 with an offset, and lies in 2000..2100.
+    """
+    found = None
+    if isinstance(value, str):
+        if not value.lstrip("-").isdigit():
+            found = parse_time(value.upper())
+    else:
+        found = parse_time(value)
+    if found is None:
+        return f"{_shown(value)} is neither an integer of milliseconds nor RFC 3339 with an offset"
+    if not EARLIEST_MS <= found < LATEST_MS:
+        return f"{_shown(value)} lies outside 2000..2100 (times are milliseconds since 1970)"
+    return found
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
