@@ -281,6 +281,8 @@ def test_the_writer_killed_again_and_again(kind: str, tmp_path: Path) -> None:
                 process.wait()
         with role(config) as process:
             wait_for(lambda: written(tmp_path) == 40_000, "everything")
+            # Perhaps the killed one had written all: this one must live before it can be told to stop.
+            wait_for(lambda: spoken(config).pid == process.pid, "the role speaks")
             process.terminate()
             assert process.wait(10) == 0
         # Each power differs in its place: a reading lost or doubled would show.
