@@ -11,7 +11,7 @@ from types import FrameType
 
 from analytics.engine import Engine
 from analytics.minutely import Minutely
-from analytics.snapshot import Snapshots, restore
+from analytics.snapshot import Snapshots, recall, restore
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
 from store.roles import RoleLock, RoleStatus, wall_ms, write_status
@@ -24,6 +24,8 @@ CHECKPOINT_S = 2.0
 CHECKPOINT_READINGS = 200_000
 COST_LIMIT = 5.0
 """A checkpoint waits at least this many times as long as the last one took, so that it never takes over."""
+RECALLED = 1_000
+"""Entries before the checkpoint that are looked through for what the broker may deliver again."""
 
 log = logging.getLogger("voltair.analytics")
 
@@ -38,6 +40,7 @@ class Analytics:
         self.state = StateWriter(self.path)
         self.engine = Engine(config, self.state)
         restore(self.engine, self.state.snapshots())
+        recall(self.engine, self.reader.last(self.engine.cursor, RECALLED))
         self.snapshots = Snapshots()
         self.minutely = Minutely(self.engine, StateReader.open(self.path), config)
         self.stop = threading.Event()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analytics.fold import METERED, NEVER, Devices, Folded, annotate, fold
 from analytics.keep import keep_cells, last_cells
 from analytics.kernels.segments import group_starts
+from analytics.repeats import Repeats
 from analytics.table import Table, concat, empty_table, sort_and_merge
 from telemetry.channels import Kind, Role
 from telemetry.times import DAY_MS
@@ -103,6 +104,7 @@ class Shelf:
         """Grows whenever `base` is rewritten and `recent` emptied."""
         self._recent_rows = 0
         self.regions = Regions()
+        self.repeats = Repeats()
 
     def grow(self, count: int) -> None:
         """Make room for `count` devices."""
@@ -120,7 +122,7 @@ class Shelf:
 
         Returns
         -------
-        The readings that can be taken, and the mask of those that cannot.
+        The readings that can be taken, and the mask of those set aside; repetitions of old readings are neither.
         """
         order = np.argsort(table.device, kind="stable")
         d, t, seq = table.device[order], table.time_ms[order], table.seq[order]
@@ -141,7 +143,10 @@ class Shelf:
             refused[order[old]] = ~exact
         late = np.empty(len(t), np.bool_)
         late[order] = (t < before) | ((t == before) & (seq < self._newest_seq_before(d, t, seq, running)))
-        return table.put(late=late).take(~refused), refused
+        taken = table.put(late=late).take(~refused)
+        repeated = self.repeats.known(table, refused) if refused.any() else refused
+        self.repeats.add(table)
+        return taken, refused & ~repeated
 
     def _newest_seq_before(self, device: Int64, time_ms: Int64, seq: Int64, running: Int64) -> Int64:
         """Return for each reading, by device in order of arrival, the largest `seq` so far of the newest time so far.

@@ -3,18 +3,21 @@
 Kept readings go down as they come: the base whenever it is rewritten, then one piece per checkpoint.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.arrive import to_table
 from analytics.engine import Engine, KindState
 from analytics.table import Table, concat
 from store.arrays import decode_arrays, encode_arrays
-from store.journal import DeviceKey
+from store.journal import DeviceKey, Entry, EntryType
 from store.state import Checkpoint
 from telemetry.channels import KIND_BY_NAME, Kind
+from telemetry.frame import FLAG_FUTURE
 
 Int64 = NDArray[np.int64]
 
@@ -100,6 +103,18 @@ def restore(engine: Engine, snapshots: dict[str, bytes]) -> None:
             _restore_kind(engine, name, one, snapshots, renumber)
         one.minutes.corrected = {station: set(m) for station, m in place["corrected"].get(name, {}).items()}
     engine.alerts.restore(snapshots["alerts"])
+
+
+def recall(engine: Engine, entries: Iterable[Entry]) -> None:
+    """Show a restored engine its last entries: it knows them when the broker delivers them again."""
+    for entry in entries:
+        if entry.type is EntryType.FRAME:
+            frame = entry.frame()
+            one = engine.kinds[frame.kind.name]
+            in_time = frame.take(frame.flags & FLAG_FUTURE == 0)
+            one.shelf.repeats.add(to_table(in_time, one.lanes, engine.texts))
+    for one in engine.kinds.values():
+        engine.refresh(one)
 
 
 def _restore_kind(

@@ -1,6 +1,7 @@
 """Reading the journal, in any process, while ingest writes it."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -82,6 +83,17 @@ class JournalReader:
                 return []
             self.close()
         return []
+
+    def last(self, number: int, limit: int) -> Iterator[Entry]:
+        """Yield the last `limit` entries up to `number`, as far as the journal still has them."""
+        segments = segment_files(self._folder)
+        at = max(number - limit, segments[0][0] - 1) if segments else number
+        while at < number:
+            found = self.read(at, limit_entries=number - at)
+            if not found:
+                return
+            yield from found
+            at = found[-1].number
 
     def _load_devices(self) -> None:
         assert self._db is not None  # noqa: S101 - set by _open

@@ -72,6 +72,24 @@ def test_a_fault_fires_and_resolves_with_its_readings(tmp_path: Path) -> None:
     assert river.told() == [("port_faulted", "firing", T0 + 10_000), ("port_faulted", "resolved", T0 + 20_000)]
 
 
+def test_what_the_broker_delivers_again_after_a_kill_is_not_too_late(tmp_path: Path) -> None:
+    stream = [port("p1", 60 * i, "Available", power_kw=i) for i in range(60)]
+    late = port("p1", 90, power_kw=7)
+    river = River(tmp_path, [*stream, late])
+    for batch in (stream[:30], [*stream[30:], *stream[:5]], [late]):
+        river.write(batch)
+    river.work()
+    assert river.analytics.engine.counters["too_late"] == 1
+    river.analytics.commit()
+    river.kill()
+    river.write([*stream, late, late])
+    river.work()
+    assert river.analytics.engine.counters["too_late"] == 1
+    river.write([port("p1", 91, power_kw=7), port("p1", 3_600), port("p1", 91, power_kw=7)])
+    river.work()
+    assert river.analytics.engine.counters["too_late"] == 2
+
+
 def test_an_unlisted_station_with_devices_of_both_kinds_has_the_rules_of_both(tmp_path: Path) -> None:
     machine = reading("compressor", "c1", T0, codes={"state": "loaded"})
     stream = [machine, port("p1", 0, "Available"), port("p1", 10, "Faulted"), port("p1", 20, "Available")]
