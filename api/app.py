@@ -11,11 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.auth import Gate
+from api.bodies import FORMATS
 from api.docs_page import docs_page
 from api.params import Json
 from api.problems import Problem
 from api.routes import alerts, operation, series, silences, stations, stream, webhooks
-from api.schemas import TYPES, webhook_schema
+from api.schemas import TYPES, format_schema, webhook_schema
 from api.services import Services
 
 BASE = "/api/v1"
@@ -74,13 +75,21 @@ def _documents(app: FastAPI) -> APIRouter:
 
     @router.get("/schemas/")
     def get_schemas() -> Json:
-        return Json({"items": [{"type": t, "url": f"/schemas/{t}.json"} for t in TYPES], "next_cursor": None})
+        items: list[dict[str, str | None]] = [
+            {"type": t, "format": "standard", "url": f"/schemas/{t}.json"} for t in TYPES
+        ]
+        items += [{"type": None, "format": f, "url": f"/schemas/{f}.json"} for f in FORMATS if f != "standard"]
+        return Json({"items": items, "next_cursor": None})
 
     @router.get("/schemas/{name}")
     def get_schema(name: str) -> Json:
-        type_ = name.removesuffix(".json")
-        if type_ not in TYPES:
+        stem = name.removesuffix(".json")
+        if stem in TYPES:
+            schema = webhook_schema(stem)
+        elif stem in FORMATS and stem != "standard":
+            schema = format_schema(stem)
+        else:
             raise Problem(404, f"there is no schema {name!r}; /schemas/ lists all")
-        return Json(webhook_schema(type_), media_type="application/schema+json")
+        return Json(schema, media_type="application/schema+json")
 
     return router

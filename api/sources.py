@@ -102,6 +102,11 @@ class Sources:
             raise Problem(404, detail)
         return registry.station(station, heard[0])
 
+    def groups_of(self, station: str) -> list[str]:
+        """Return the groups of a station; none of one that is not listed."""
+        found = self.registry().stations.get(station)
+        return [] if found is None else found.groups
+
     def now_ms(self, station: str) -> int:
         """Return the station's `now`: the clock in live mode, its newest accepted time in event mode."""
         if self._config.clock.mode == "live":

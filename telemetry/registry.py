@@ -15,6 +15,7 @@ import msgspec
 
 from telemetry.calendar import OpenHours, parse_hours
 from telemetry.errors import ConfigError
+from telemetry.notifying import EscalationStep
 from telemetry.times import day_start, parse_time, to_ms
 
 Id = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
@@ -120,6 +121,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The ratio that `kwh_per_m3` is judged by; else the mean of the customers' baselines."""
     rules: dict[str, dict[str, Any]] = {}
     """Numbers of the rule pack that this station overrides: rule name -> field -> value."""
+    escalation: list[EscalationStep] | None = None
+    """Its own steps in place of those of `voltair.toml`; `[]`: alerts of this station are never escalated."""
     ports: list[Device] = []
     site_meters: list[Device] = []
     compressors: list[Device] = []
@@ -277,6 +280,8 @@ def _check_station(station: Station, place: str) -> None:
                 fail(f"device {device.id!r}: integration {device.integration!r} is neither trapezoid nor hold")
     if station.integration not in ("trapezoid", "hold"):
         fail(f"integration {station.integration!r} is neither trapezoid nor hold")
+    for step in station.escalation or []:
+        step.check(place)
     if station.flow_reference not in ("NORMAL", "ANR", "FAD"):
         fail(f"flow_reference {station.flow_reference!r} is none of NORMAL, ANR, FAD")
 

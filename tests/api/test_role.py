@@ -168,7 +168,8 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ('format = "wecom"\n', "not yet in this release"),
+        ('repeat = "soon"\n', "repeat = 'soon' is no duration"),
+        ('[webhooks.headers]\nHost = "evil"\n', "one that Voltair itself must set"),
         ('[[webhooks]]\nurl = "http://example.org/"\n', "plain http"),
     ],
 )
