@@ -359,7 +359,7 @@ def test_metrics(services: Services, client: Client) -> None:
     text = client.get("/metrics").text
     for line in (
         'voltair_alerts_firing{rule="port_faulted",severity="critical"} 1.0',
-        "voltair_readings_journalled_total 0.0", 'voltair_role_up{role="ingest"} 1.0', "voltair_ingest_lag_s 0.5",
+        "voltair_readings_journalled_total 0.0", 'voltair_role_up{role="ingest"} 1.0', "voltair_ingest_lag_seconds 0.5",
         "voltair_ingest_unknown_keys_total 3.0", 'voltair_deliveries{state="pending"} 0.0',
     ):
         assert line in text, line

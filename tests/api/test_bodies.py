@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from api.bodies import FORMATS, Notice, body_of, refusal, notice_of_test
+from api.bodies import FORMATS, Notice, body_of, notice_of_test, refusal
 from api.schemas import format_schema, webhook_schema
 from api.signing import dingtalk_query, feishu_signed, robot_secret, webhook_secrets
 from api.transitions import alert_data, decode_transition
