@@ -1,9 +1,9 @@
 """Real servers for tests, each on free ports in its own folder.
 
 mosquitto, InfluxDB 1.x, nginx, VictoriaMetrics, Prometheus, Alertmanager and a public receiver of its webhooks: each
-is started from its Debian package's own program, waited for until *that process* listens, and stopped at the end. `kill9()` and `restart()` keep ports and data, so that a
-test can take a server away and bring it back. Where a program is missing the test is skipped with the name of its
-package; with CI=true it fails.
+is started from its Debian package's own program, waited for until *that process* listens, and stopped at the end.
+`kill9()` and `restart()` keep ports and data, so that a test can take a server away and bring it back. Where a program
+is missing the test is skipped with the name of its package; with CI=true it fails.
 """
 
 import os

@@ -63,8 +63,8 @@ def take(services: Services, *rows: dict[str, Any]) -> None:
 def metrics(services: Services) -> str:
     for role in ROLES:
         status = RoleStatus(
-            role=role, pid=1, started_ms=0, updated_ms=wall_ms(), ready=True, gauges={"lag_s": 0.5, "journal_bytes": 1.0, "checkpoint_s": 0.1},
-            counters={"messages": 3},
+            role=role, pid=1, started_ms=0, updated_ms=wall_ms(), ready=True, counters={"messages": 3},
+            gauges={"lag_s": 0.5, "journal_bytes": 1.0, "checkpoint_s": 0.1},
         )
         write_status(services.config.data, status)
     take(services, transition())
@@ -196,5 +196,6 @@ def test_a_public_receiver_of_alertmanager_takes_our_body_unchanged(services: Se
             f"#alerts :port_faulted {device} firing: Port p001 is faulted" for device in ("p001", "p002")
         ]
         assert said[2].startswith("#alerts :port_faulted p001 resolved")
+        relay.kill9()  # it takes ten seconds to say goodbye
 
 
