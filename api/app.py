@@ -13,9 +13,11 @@ from api import problems
 from api.auth import Gate
 from api.bodies import FORMATS
 from api.docs_page import docs_page
+from api.limits import BodyLimit, Failures
+from api.openapi import document_problems
 from api.params import Json
 from api.problems import Problem
-from api.routes import alerts, operation, series, silences, stations, stream, webhooks
+from api.routes import alerts, audit, groups, operation, series, silences, stations, stream, webhooks
 from api.schemas import TYPES, format_schema, webhook_schema
 from api.services import Services
 
@@ -55,11 +57,14 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    app.add_middleware(Gate, api=services.config.api, tokens=services.tokens)
+    app.state.failures = Failures()
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Gate, api=services.config.api, tokens=services.tokens, failures=app.state.failures)
     app.add_middleware(_SafeHeaders)
-    for part in (stations, series, alerts, silences, webhooks, stream, operation):
+    for part in (stations, groups, series, alerts, silences, webhooks, stream, audit, operation):
         app.include_router(part.router, prefix=BASE)
     app.include_router(operation.outside)
+    document_problems(app)
     app.include_router(_documents(app))
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app

@@ -265,3 +265,18 @@ def audit(
         "INSERT INTO audit(time_ms, caller, action, subject, body) VALUES(?, ?, ?, ?, ?)",
         (now_ms, caller, action, subject, msgspec.json.encode(body)),
     )
+
+
+def list_audit(db: sqlite3.Connection, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """Return who changed what, newest first, below number `before`."""
+    rows = db.execute(
+        "SELECT n, time_ms, caller, action, subject, body FROM audit WHERE ? IS NULL OR n < ? ORDER BY n DESC LIMIT ?",
+        (before, before, limit),
+    )
+    return [
+        {
+            "n": n, "time": format_time(time_ms), "caller": caller, "action": action, "subject": subject,
+            "body": msgspec.Raw(body),
+        }
+        for n, time_ms, caller, action, subject, body in rows
+    ]
