@@ -13,7 +13,7 @@ from api.breaker import Breaker
 from api.bundles import bundle_due
 from api.desk import Desk
 from api.endpoints import Endpoint, disable_endpoint, list_endpoints
-from api.outbox import SCHEDULE_S, Delivery, due, give_up, next_due_ms, settle
+from api.outbox import SCHEDULE_S, Delivery, due, due_tests, give_up, next_due_ms, settle
 from api.post import Outcome, Poster
 from store.roles import wall_ms
 
@@ -112,7 +112,7 @@ class Deliverer:
         room = self._breakers[endpoint.id].room(now_ms, running, PER_ENDPOINT, limit)
         if room == 0:
             # A person waits for a test, and it shows whether the receiver is back.
-            return self._idle(due(self._desk.reader, endpoint.id, now_ms, PER_ENDPOINT, tests=True))
+            return self._idle(due_tests(self._desk.reader, endpoint.id))
         # Those under way are still pending on disk.
         most, bundles = room + running, format_.most > 1
         found = self._idle(due(self._desk.reader, endpoint.id, now_ms, most, bundled=True if bundles else None))

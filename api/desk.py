@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS delivery(
     last_latency_ms INTEGER, last_error TEXT, reached INTEGER NOT NULL DEFAULT 1, bundle INTEGER);
 CREATE INDEX IF NOT EXISTS delivery_pending ON delivery(endpoint, n, next_at_ms) WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery(next_at_ms) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS delivery_test ON delivery(endpoint) WHERE state = 'pending' AND type = 'webhook.test';
 CREATE INDEX IF NOT EXISTS delivery_state ON delivery(state);
 CREATE INDEX IF NOT EXISTS delivery_bundle ON delivery(bundle) WHERE bundle IS NOT NULL;
 CREATE INDEX IF NOT EXISTS delivery_order ON delivery(endpoint, alert, event);

@@ -68,7 +68,7 @@ IN_TURN = (
 
 
 def due(
-    db: sqlite3.Connection, endpoint: str, now_ms: int, limit: int, *, bundled: bool | None = None, tests: bool = False
+    db: sqlite3.Connection, endpoint: str, now_ms: int, limit: int, *, bundled: bool | None = None
 ) -> list[Delivery]:
     """Return pending deliveries of an endpoint whose time and turn have come, oldest first.
 
@@ -84,16 +84,22 @@ def due(
         Most deliveries.
     bundled
         Whether it is decided what their message carries; None: all the same.
-    tests
-        Only tests.
     """
     # Without the hint SQLite would sort all that are due, each time.
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM delivery d INDEXED BY delivery_pending "  # noqa: S608 - constants
         f"WHERE state = 'pending' AND endpoint = ? AND next_at_ms <= ? AND {IN_TURN} "
-        "AND (bundle IS NULL OR bundle = n) AND coalesce((bundle IS NOT NULL) = ?, TRUE) "
-        "AND (NOT ? OR type = 'webhook.test') ORDER BY n LIMIT ?",
-        (endpoint, now_ms, bundled, tests, limit),
+        "AND (bundle IS NULL OR bundle = n) AND coalesce((bundle IS NOT NULL) = ?, TRUE) ORDER BY n LIMIT ?",
+        (endpoint, now_ms, bundled, limit),
+    )
+    return [Delivery(*row) for row in rows]
+
+
+def due_tests(db: sqlite3.Connection, endpoint: str) -> list[Delivery]:
+    """Return the tests of an endpoint that are still to be made."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM delivery d INDEXED BY delivery_test "  # noqa: S608 - constants
+        "WHERE state = 'pending' AND type = 'webhook.test' AND endpoint = ?", (endpoint,),
     )
     return [Delivery(*row) for row in rows]
 
@@ -104,7 +110,8 @@ def next_due_ms(db: sqlite3.Connection, now_ms: int) -> int | None:
     One that is already due is under way, or waits for one that is.
     """
     row = db.execute(
-        "SELECT min(next_at_ms) FROM delivery WHERE state = 'pending' AND next_at_ms > ?", (now_ms,)
+        "SELECT min(next_at_ms) FROM delivery INDEXED BY delivery_due WHERE state = 'pending' AND next_at_ms > ?",
+        (now_ms,),
     ).fetchone()
     return None if row[0] is None else int(row[0])
 
@@ -180,7 +187,8 @@ def settle(db: sqlite3.Connection, delivery: Delivery, outcome: Outcome, now_ms:
     if state == "delivered":
         # The receiver is back: what only failed for want of a connection need not wait for its next turn.
         db.execute(
-            "UPDATE delivery SET next_at_ms = ? WHERE endpoint = ? AND state = 'pending' AND NOT reached "
+            "UPDATE delivery INDEXED BY delivery_due SET next_at_ms = ? "
+            "WHERE endpoint = ? AND state = 'pending' AND NOT reached "
             "AND next_at_ms > ?", (now_ms, delivery.endpoint, now_ms),
         )
     return state if changed else "dead"

@@ -2,12 +2,14 @@
 
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
+alerts: ten thousand alerts at once, and alerts over kills of the API.
 fuzz: bytes that nobody should send, against everything that reads them.
 """
 
 import argparse
 import sys
 
+from benchmarks.alerts import measure_alerts
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.river import measure_river
@@ -24,6 +26,9 @@ def main() -> None:
     river.add_argument("--duration", default="4h", help="how much of it")
     ingest = parts.add_parser("ingest")
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
+    alerts = parts.add_parser("alerts")
+    alerts.add_argument("--alerts", type=int, default=10_000, help="at once")
+    alerts.add_argument("--kills", type=int, default=20, help="of the API")
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -36,6 +41,8 @@ def main() -> None:
             found = iter(measure_river(chosen.scenario, chosen.duration).items())
         case "ingest":
             found = measure_ingest(chosen.messages)
+        case "alerts":
+            found = measure_alerts(chosen.alerts, chosen.kills)
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:
