@@ -3,12 +3,14 @@
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 alerts: ten thousand alerts at once, and alerts over kills of the API.
+latency: from a status on MQTT to the webhook, under load.
 fuzz: bytes that nobody should send, against everything that reads them.
 """
 
 import argparse
 import sys
 
+from benchmarks.alert_latency import measure_latency
 from benchmarks.alerts import measure_alerts
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
@@ -29,6 +31,9 @@ def main() -> None:
     alerts = parts.add_parser("alerts")
     alerts.add_argument("--alerts", type=int, default=10_000, help="at once")
     alerts.add_argument("--kills", type=int, default=20, help="of the API")
+    latency = parts.add_parser("latency")
+    latency.add_argument("--rate", type=int, default=5_000, help="messages a second beside")
+    latency.add_argument("--seconds", type=float, default=30.0)
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -43,6 +48,8 @@ def main() -> None:
             found = measure_ingest(chosen.messages)
         case "alerts":
             found = measure_alerts(chosen.alerts, chosen.kills)
+        case "latency":
+            found = measure_latency(chosen.rate, chosen.seconds)
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:
