@@ -85,6 +85,11 @@ class Alerts:
         states[key], changes = step(state, rule.timing, sample)
         self._note(rule, key, changes)
 
+    def holds(self, key: AlertKey) -> bool:
+        """Return whether the condition of a rule held when it was last known."""
+        state = self.states.get(key.station, {}).get(key)
+        return state is not None and state.phase != "inactive" and state.clear_ms is None
+
     def advance(self, station: str, to_ms: int) -> None:
         """Let time pass for the rules of a station that wait."""
         states = self.states.get(station, {})

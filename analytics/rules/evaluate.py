@@ -4,11 +4,14 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analytics.rules.lifecycle import Sample
 from analytics.rules.types import Rule, StateInput
 from telemetry.registry import Station
 
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+_COMPARE: Mapping[str, Callable[[Any, float], Any]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }
 
@@ -20,6 +23,13 @@ def threshold_of(rule: Rule, station: Station) -> float | None:
     if rule.threshold_from == "baseline_kwh_per_m3":
         return baseline_kwh_per_m3(station)
     return None
+
+
+def beyond(rule: Rule, values: NDArray[np.float64], threshold: float | None) -> NDArray[np.int8]:
+    """Return for each value 1 where the rule's condition holds, 0 where not, -1 where it has no limit."""
+    if rule.comparison is None or threshold is None:
+        return np.full(len(values), -1, np.int8)
+    return np.asarray(_COMPARE[rule.comparison](values, threshold)).astype(np.int8)
 
 
 def baseline_kwh_per_m3(station: Station) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from analytics.detectors import DETECTORS
 from analytics.rules.texts import PLACEHOLDERS, placeholders_of
 from analytics.rules.types import IDLE_WINDOW, DetectorInput, KpiInput, Rule, SilenceInput, StateInput
 from telemetry.channels import KIND_BY_NAME
@@ -153,6 +154,8 @@ def _problems(rule: Rule) -> Iterator[str]:
         for language, template in (("en", texts.en), ("zh", texts.zh)):
             for problem in _template_problems(template):
                 yield f"key '{part}.{language}': {problem}"
+    if isinstance(rule.input, DetectorInput) and rule.input.detector not in DETECTORS:
+        yield f"key 'input.detector': there is no detector {rule.input.detector!r}; there are {', '.join(DETECTORS)}"
     if isinstance(rule.input, KpiInput | DetectorInput):
         yield from _limit_problems(rule)
     else:

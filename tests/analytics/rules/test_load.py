@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from analytics.rules.load import STATION_FIELDS, check_registry, load_rules
-from analytics.rules.types import DetectorInput
+from analytics.rules.types import KpiInput
 from telemetry.errors import ConfigError
 from telemetry.registry import registry_from_tables
 
@@ -53,8 +53,15 @@ def test_a_user_changes_some_keys_and_adds_rules(tmp_path: Path) -> None:
 
 
 def test_another_source_replaces_the_whole_input(tmp_path: Path) -> None:
-    pack = load_rules(user(tmp_path, '[leak_level.input]\nsource = "detector"\ndetector = "night_flow"\n'))
-    assert pack.rules["leak_level"].input == DetectorInput(detector="night_flow")
+    source = 'input = {source = "kpi", kpi = "load_factor", window = "1h"}'
+    text = f'[machine_fault]\ncomparison = ">"\nthreshold = 1\n{source}\n'
+    pack = load_rules(user(tmp_path, text))
+    assert pack.rules["machine_fault"].input == KpiInput(kpi="load_factor", window="1h")
+
+
+def test_a_detector_that_does_not_exist_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no detector 'night_flow'"):
+        load_rules(user(tmp_path, '[leak_level.input]\nsource = "detector"\ndetector = "night_flow"\n'))
 
 
 def test_a_station_overrides_numbers_and_may_switch_off() -> None:
