@@ -201,6 +201,31 @@ def doctor(config: ConfigPath = None) -> None:
     raise typer.Exit(int(failed))
 
 
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE.tar", help="The file to write.")], config: ConfigPath = None
+) -> None:
+    """Copy the data directory into one file, while everything runs."""
+    from store import backup as work
+
+    manifest = work.backup(_config(config).data, target)
+    typer.echo(f"{target}: {len(manifest.sha256)} files of journal {manifest.journal_id}")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FILE.tar", help="A file that 'voltair backup' wrote.")],
+    config: ConfigPath = None,
+) -> None:
+    """Unpack a backup as the data directory, which must not hold anything yet."""
+    from store import backup as work
+    from telemetry.times import format_time
+
+    data = _config(config).data
+    manifest = work.restore(source, data)
+    typer.echo(f"{data}: {len(manifest.sha256)} files as of {format_time(manifest.made_ms)}; go on with 'voltair run'")
+
+
 @config_app.command()
 def check(config: ConfigPath = None) -> None:
     """Read voltair.toml, its tokens, webhooks and decoders, stations.toml and the rules, and say what is wrong."""
