@@ -12,7 +12,7 @@ from analytics.role import Analytics, _to_ticks
 from store.buckets import decode_buckets, empty_of
 from store.journal import DeviceKey, EntryType, JournalWriter
 from telemetry.channels import KIND_BY_NAME
-from telemetry.config import ClockConfig, Config
+from telemetry.config import AnalyticsConfig, ClockConfig, Config
 from telemetry.points import Points
 from telemetry.registry import registry_json
 from wire.points_codec import decode_points
@@ -24,8 +24,13 @@ T0 = 1_732_240_020_000
 class River:
     """A journal that a test writes, and analytics that may be killed."""
 
-    def __init__(self, folder: Path, readings: Sequence[Reading], mode: str = "event") -> None:
-        self.config = Config(data_dir=str(folder), clock=ClockConfig(mode=mode))  # type: ignore[arg-type]
+    def __init__(
+        self, folder: Path, readings: Sequence[Reading], mode: str = "event", rules: Path | None = None
+    ) -> None:
+        self.config = Config(
+            data_dir=str(folder), clock=ClockConfig(mode=mode),  # type: ignore[arg-type]
+            analytics=AnalyticsConfig(rules="" if rules is None else str(rules)),
+        )
         self.journal = JournalWriter.open(folder / "journal", clock_mode=mode)
         kinds = sorted({(r["device"], r["kind"]) for r in readings})
         self.index = {d: i for i, (d, _) in enumerate(kinds)}
