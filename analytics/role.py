@@ -65,17 +65,21 @@ class Analytics:
         """Work until told to stop."""
         self._work_off_minutes()
         while not self.stop.is_set():
-            entries = self.reader.read(self.engine.cursor, limit_readings=50_000)
-            for piece in _to_ticks(entries):
-                self.engine.take(piece, self.reader.devices)
-                if piece[-1].type is EntryType.TICK:
-                    self._work_off_minutes()
-                self._commit_if_due()
-            if not entries:
+            if not self.step():
                 self._commit_if_due()
                 self.stop.wait(POLL_S)
             self._say()
         self.commit()
+
+    def step(self) -> bool:
+        """Take the next entries of the journal; return whether there were any."""
+        entries = self.reader.read(self.engine.cursor, limit_readings=50_000)
+        for piece in _to_ticks(entries):
+            self.engine.take(piece, self.reader.devices)
+            if piece[-1].type is EntryType.TICK:
+                self._work_off_minutes()
+            self._commit_if_due()
+        return bool(entries)
 
     def _work_off_minutes(self) -> None:
         """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk."""

@@ -22,9 +22,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 config_app = typer.Typer(help="Check the configuration, or print its schema.", no_args_is_help=True)
+rules_app = typer.Typer(help="Rules of alerts.", no_args_is_help=True)
 letters_app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(rules_app, name="rules")
 
 ConfigPath = Annotated[
     Path | None,
@@ -258,6 +260,20 @@ def schema() -> None:
     from telemetry.config import Config
 
     typer.echo(json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False))
+
+
+@rules_app.command("test")
+def test_rules(file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenarios: docs/rules.md.")]) -> None:
+    """Run text scenarios: series of devices in, expected alerts out; exit 1 where they differ."""
+    from voltair.rule_scenarios import run_file
+
+    failed = False
+    for verdict in run_file(file):
+        typer.echo(f"{'FAIL' if verdict.problems else 'ok  '}  {verdict.name}")
+        for problem in verdict.problems:
+            typer.echo(f"      {problem}")
+        failed |= bool(verdict.problems)
+    raise typer.Exit(int(failed))
 
 
 @letters_app.command("list")
