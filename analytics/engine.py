@@ -22,7 +22,7 @@ from analytics.gaps import Gaps
 from analytics.gather import Block
 from analytics.latest import Latest
 from analytics.publish import alert_row
-from analytics.rules.load import load_rules
+from analytics.rules.load import load_rules, rules_of
 from analytics.rules.transitions import Transition
 from analytics.runs import Run, RunBook, RunKey
 from analytics.shelf import LONG_AGO, Shelf
@@ -31,6 +31,7 @@ from store.journal import DeviceKey, Entry, EntryType
 from store.state import Checkpoint, RunBody, StateWriter
 from telemetry.channels import KIND_BY_NAME, MACHINE_STATE, PORT, PORT_STATUS, Kind
 from telemetry.config import Config, duration
+from telemetry.errors import ConfigError
 from telemetry.frame import FLAG_FUTURE, Frame, concat_frames
 from telemetry.points import Points
 from telemetry.registry import Registry, registry_from_json, station_kind_of
@@ -68,7 +69,10 @@ class Engine:
         self.texts = Texts()
         self.registry = Registry()
         self.registry_json: bytes | None = state.meta.get("registry")
-        self.alerts = Alerts(load_rules(config.rules_file), self.registry)
+        self.rules_json: bytes | None = state.meta.get("rules")
+        self.alerts = Alerts(load_rules(), self.registry)
+        self.rules_problem: str | None = None
+        """Why the journalled rules are not in force."""
         self.stations: list[str] = []
         self.station_kind: list[str] = []
         self.station_of = np.empty(0, np.int64)
@@ -160,6 +164,8 @@ class Engine:
     def _take_other(self, entry: Entry) -> None:
         if entry.type is EntryType.REGISTRY:
             self.use_registry_json(entry.body)
+        elif entry.type is EntryType.RULES:
+            self.use_rules_json(entry.body)
         elif entry.type is EntryType.TICK:
             self._tick(entry)
         self.clock_ms = max(self.clock_ms, entry.time_ms)
@@ -291,9 +297,20 @@ class Engine:
             for i, key in enumerate(self.keys) if self.kinds[key.kind].shelf.newest_ms[i] > LONG_AGO
         )
 
+    def use_rules_json(self, body: bytes) -> None:
+        """Use the rules that the journal carries from here on; wrong ones are refused, and the old ones stay."""
+        self.rules_json = body
+        try:
+            self.alerts.reload(pack=rules_of(**msgspec.json.decode(body)))
+        except ConfigError as error:
+            self.rules_problem = f"{error}; the rules stay as they were"
+        else:
+            self.rules_problem = None
+        self.commit_transitions()
+
     def _use_registry(self, registry: Registry) -> None:
         self.registry = registry
-        self.alerts.reload(registry)
+        self.alerts.reload(registry=registry)
         for i, name in enumerate(self.stations):
             if name in registry.stations:
                 self.station_kind[i] = registry.stations[name].kind
@@ -337,6 +354,8 @@ class Engine:
         out = Checkpoint(meta={**self.counters, "cursor": self.cursor, "deaf_until": self.deaf_until_ms})
         if self.registry_json is not None:
             out.meta["registry"] = self.registry_json
+        if self.rules_json is not None:
+            out.meta["rules"] = self.rules_json
         out.stations = [
             (name, self.station_kind[i], int(self.now_ms[i]), self._told_watermark_ms(i))
             for i, name in enumerate(self.stations) if self.now_ms[i] > LONG_AGO

@@ -116,6 +116,7 @@ class Analytics:
             return
         engine = self.engine
         self.status.updated_ms, self.status.ready = now, True
+        self.status.problems = [p for p in (engine.rules_problem, *engine.alerts.problems.values()) if p]
         self.status.counters = dict(engine.counters)
         self.status.gauges = {
             "lag_s": max(0.0, (now - engine.clock_ms) / 1000) if engine.clock_ms else 0.0,

@@ -141,11 +141,13 @@ def _told(
     messages = sorted(_messages(case, start_ms, place), key=lambda m: m[0])
     with TemporaryDirectory(prefix="voltair-rules-") as folder:
         config = Config(
-            data_dir=folder, clock=ClockConfig(mode="event"),
-            analytics=AnalyticsConfig(rules="" if rules is None else str(rules), lateness="1s"),
+            data_dir=folder, clock=ClockConfig(mode="event"), analytics=AnalyticsConfig(lateness="1s")
         )
         journal = JournalWriter.open(config.data / "journal", clock_mode="event")
         journal.put(EntryType.REGISTRY, registry_json(tables), now_ms=start_ms)
+        if rules is not None:
+            body = msgspec.json.encode({"source": str(rules), "text": rules.read_text("utf-8")})
+            journal.put(EntryType.RULES, body, now_ms=start_ms)
         decoder = Decoder(
             prefix=PREFIX, clock_mode="event", max_payload_bytes=1_000_000, devices={}, station_now={},
             registry=registry_from_tables(tables, place),
