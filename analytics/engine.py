@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analytics.alerts import Alerts, News
 from analytics.arrive import to_table
-from analytics.books import MinuteBook, from_buckets, to_buckets
+from analytics.books import MinuteBook, from_buckets
 from analytics.devices import Lanes, Texts, make_devices
 from analytics.fold import NEVER
 from analytics.gaps import Gaps
@@ -26,16 +26,15 @@ from analytics.rules.load import load_rules, rules_of
 from analytics.rules.transitions import Transition
 from analytics.runs import Run, RunBook, RunKey
 from analytics.shelf import LONG_AGO, Shelf
-from store.buckets import encode_buckets
 from store.journal import DeviceKey, Entry, EntryType
-from store.state import Checkpoint, RunBody, StateWriter
+from store.state import StateWriter
 from telemetry.channels import KIND_BY_NAME, MACHINE_STATE, PORT, PORT_STATUS, Kind
 from telemetry.config import Config, duration
 from telemetry.errors import ConfigError
 from telemetry.frame import FLAG_FUTURE, Frame, concat_frames
 from telemetry.points import Points
 from telemetry.registry import Registry, registry_from_json, station_kind_of
-from telemetry.times import HOUR_MS, MINUTE_MS
+from telemetry.times import MINUTE_MS
 from wire.points_codec import encode_points
 
 Int64 = NDArray[np.int64]
@@ -324,7 +323,8 @@ class Engine:
     def _stations_of(self, devices: Int64) -> list[str]:
         return [self.stations[s] for s in self.station_of[devices]]
 
-    def _names(self, devices: Int64) -> list[str]:
+    def names_of(self, devices: Int64) -> list[str]:
+        """Return the ids of devices."""
         return [self.keys[d].device for d in devices]
 
     def _load_block(self, kind: Kind, station: str, hour_ms: int) -> Block | None:
@@ -347,29 +347,6 @@ class Engine:
             number(body.stop_reason) if body.stop_reason else -1, number(body.error_code) if body.error_code else -1,
         )
 
-    # ---- checkpoint
-
-    def checkpoint(self) -> Checkpoint:
-        """Return everything that changed since the last checkpoint, to be committed at once."""
-        out = Checkpoint(meta={**self.counters, "cursor": self.cursor, "deaf_until": self.deaf_until_ms})
-        if self.registry_json is not None:
-            out.meta["registry"] = self.registry_json
-        if self.rules_json is not None:
-            out.meta["rules"] = self.rules_json
-        out.stations = [
-            (name, self.station_kind[i], int(self.now_ms[i]), self._told_watermark_ms(i))
-            for i, name in enumerate(self.stations) if self.now_ms[i] > LONG_AGO
-        ]
-        out.deaf = list(self.deaf)
-        out.outbox, self.outbox = self.outbox, []
-        for name, one in self.kinds.items():
-            self._checkpoint_kind(name, one, out)
-        for station, kind in sorted(self.changed_devices):
-            out.devices.append((station, kind, self._encode_devices(station, kind)))
-        self.changed_devices.clear()
-        self.deaf = self.deaf[-1:]
-        return out
-
     def judged_ms(self, station: int) -> int:
         """Return the end of the minutes of a station that have been judged and published; its first one at first."""
         done = self.published_ms.get(self.stations[station])
@@ -377,39 +354,3 @@ class Engine:
             return done
         first = [int(one.shelf.first_ms[self.station_of == station].min(initial=NEVER)) for one in self.kinds.values()]
         return min(first, default=0) // MINUTE_MS * MINUTE_MS
-
-    def _told_watermark_ms(self, station: int) -> int:
-        """Return the watermark that others see: it promises that the rows up to it are in the outbox."""
-        watermark, judged = int(self.watermark_ms[station]), self.judged_ms(station)
-        return watermark if judged >= watermark // MINUTE_MS * MINUTE_MS else judged
-
-    def _encode_devices(self, station: str, kind: str) -> bytes:
-        one = self.kinds[kind]
-        mine = np.flatnonzero(self.station_of == self.stations.index(station))
-        mine = mine[one.shelf.newest_ms[mine] > LONG_AGO]
-        names = self._names(mine)
-        order = sorted(range(len(names)), key=names.__getitem__)
-        return one.latest.encode(mine[order], [names[i] for i in order], one.shelf, self.texts.all)
-
-    def _checkpoint_kind(self, name: str, one: KindState, out: Checkpoint) -> None:
-        one.minutes.settle()
-        for station, hour_ms in sorted(one.minutes.dirty):
-            table = to_buckets(one.minutes.blocks[station, hour_ms], self._names)
-            out.blocks.append((station, name, hour_ms, encode_buckets(table)))
-        one.minutes.dirty.clear()
-        newest = {s: int(self.now_ms[i]) - 2 * HOUR_MS for i, s in enumerate(self.stations)}
-        one.minutes.forget(lambda key: key[1] >= newest[key[0]])
-        states = PORT_STATUS if one.shelf.kind is PORT else MACHINE_STATE
-        for key in sorted(one.runs.dirty):
-            run, place = one.runs.runs[key], self.keys[key[0]]
-            body = RunBody(
-                states[run.state] if run.state >= 0 else "", run.charging, self.texts.all[run.session], run.energy_n,
-                None if np.isnan(run.peak_kw) else run.peak_kw, self.texts.all[max(run.stop_reason, 0)],
-                self.texts.all[max(run.error_code, 0)],
-            )
-            out.runs.append((place.station, name, place.device, key[1], key[2], key[1] + run.length_ms,
-                             msgspec.msgpack.encode(body)))
-        for device, start_ms, seq in sorted(one.runs.gone):
-            place = self.keys[device]
-            out.gone_runs.append((place.station, name, place.device, start_ms, seq))
-        one.runs.forget(one.latest)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
 from analytics.minutely import Minutely
 from analytics.snapshot import Snapshots, recall, restore
@@ -101,7 +102,7 @@ class Analytics:
     def commit(self) -> None:
         """Write a checkpoint."""
         started = time.monotonic()
-        checkpoint = self.engine.checkpoint()
+        checkpoint = checkpoint_of(self.engine)
         self.snapshots.add(self.engine, checkpoint)
         self.state.commit(checkpoint)
         self._committed_s = time.monotonic()

@@ -204,6 +204,18 @@ def doctor(config: ConfigPath = None) -> None:
 
 
 @app.command()
+def bench(
+    scenario: Annotated[str, typer.Option(help="What is published: see 'voltair scenarios'.")] = "charging-day",
+    duration: Annotated[str, typer.Option(metavar="4h", help="How much of it.")] = "4h",
+) -> None:
+    """Measure the whole river on this machine: a broker, every role and embedded store, in a folder of its own."""
+    from voltair.bench import measure_river
+
+    for name, value in measure_river(scenario, duration).items():
+        typer.echo(f"{name:<32}{value}")
+
+
+@app.command()
 def backup(
     target: Annotated[Path, typer.Argument(metavar="FILE.tar", help="The file to write.")], config: ConfigPath = None
 ) -> None:
