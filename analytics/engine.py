@@ -128,10 +128,12 @@ class Engine:
             frame = entry.frame()
             frames.setdefault(frame.kind.name, []).append(frame)
         self.clock_ms = self.last_reading_ms = batch[-1].time_ms
-        for kind, found in frames.items():
-            self._take_frame(concat_frames(found), self.kinds[kind])
+        for found in frames.values():
+            self.fold_frame(concat_frames(found))
 
-    def _take_frame(self, frame: Frame, one: KindState) -> None:
+    def fold_frame(self, frame: Frame) -> None:
+        """Take readings of one kind, in order of arrival."""
+        one = self.kinds[frame.kind.name]
         self.counters["analysed"] += len(frame)
         future = frame.flags & FLAG_FUTURE != 0
         foreign = self.mismatch[frame.device] & ~future

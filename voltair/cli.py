@@ -216,6 +216,14 @@ def bench(
 
 
 @app.command()
+def recompute(config: ConfigPath = None) -> None:
+    """Make minutes, sessions and key figures anew from the journal: readings that came too late enter them."""
+    from voltair.recompute import recompute as work
+
+    typer.echo(work(_role_config(config)))
+
+
+@app.command()
 def backup(
     target: Annotated[Path, typer.Argument(metavar="FILE.tar", help="The file to write.")], config: ConfigPath = None
 ) -> None:
