@@ -12,7 +12,9 @@ _BOTH = {
     "type": "object", "properties": {"en": _TEXT, "zh": _TEXT}, "required": ["en", "zh"],
     "description": "the same in English and Chinese",
 }
-_LINKS = {"type": "object", "properties": {"page": _TEXT, "api": _TEXT}, "required": ["page", "api"]}
+_LINKS = {
+    "type": "object", "properties": {"page": _TEXT, "api": _TEXT, "runbook": _TEXT}, "required": ["page", "api"]
+}
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
@@ -49,6 +51,7 @@ _ALERT: dict[str, dict[str, Any]] = {
 _ACKNOWLEDGEMENT = _or_null(
     {"type": "object", "properties": {"by": _TEXT, "note": _TEXT, "at": _TIME}, "required": ["by", "note", "at"]}
 )
+_LABELS = {"type": "object", "additionalProperties": _TEXT}
 _TIER = {"type": "integer", "minimum": 1, "description": "whom it has reached: 1 at first, more when escalated"}
 _TEST: dict[str, dict[str, Any]] = {"endpoint": _TEXT, "summary": _BOTH, "remedy": _BOTH, "links": _LINKS}
 
@@ -56,7 +59,7 @@ _TEST: dict[str, dict[str, Any]] = {"endpoint": _TEXT, "summary": _BOTH, "remedy
 def webhook_schema(type_: str) -> dict[str, Any]:
     """Return the schema of a `standard` body of one of `TYPES`; consumers must accept further members."""
     members = _ALERT if type_ in ALERT_TYPES else _TEST
-    optional = {"acknowledgement": _ACKNOWLEDGEMENT, "tier": _TIER} if type_ in ALERT_TYPES else {}
+    optional = {"acknowledgement": _ACKNOWLEDGEMENT, "tier": _TIER, "labels": _LABELS} if type_ in ALERT_TYPES else {}
     data = {"type": "object", "properties": {**members, **optional}, "required": list(members)}
     return _document(type_, {"type": {"const": type_}, "timestamp": _TIME, "data": data})
 
@@ -72,7 +75,6 @@ def _document(title: str, properties: dict[str, Any], optional: Sequence[str] = 
     }
 
 
-_LABELS = {"type": "object", "additionalProperties": _TEXT}
 _STATUS = {"enum": ["firing", "resolved"]}
 _SIGNED = {"timestamp": {"type": "string", "pattern": "^[0-9]+$"}, "sign": _TEXT}
 

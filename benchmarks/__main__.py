@@ -14,7 +14,7 @@ from benchmarks.alert_latency import measure_latency
 from benchmarks.alerts import measure_alerts
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
-from benchmarks.river import measure_river
+from voltair.bench import measure_river
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import paho.mqtt.client as paho
 
 from benchmarks.hook import Hook, listening
-from benchmarks.river import free_port, process, wait
+from voltair.bench import free_port, process, wait
 from voltair.broker import demo_broker
 from voltair.supervise import voltair_argv
 

@@ -19,9 +19,9 @@ import httpx
 import numpy as np
 
 from benchmarks.hook import Hook, listening
-from benchmarks.river import free_port, process, wait
 from store.sqlite import connect
 from store.state import SCHEMA
+from voltair.bench import free_port, process, wait
 from voltair.supervise import voltair_argv
 
 _CALLS = ("/api/v1/stations", "/api/v1/alerts?limit=100", "/api/v1/progress", "/api/v1/events?limit=100", "/metrics")

@@ -66,13 +66,15 @@ def _alert(notice: Notice, language: str) -> dict[str, Any]:
         status, since, until, fingerprint = "resolved", time, time, "test"
     else:
         labels = {
-            "alertname": data["rule"], "severity": data["severity"], "category": data["category"],
+            **data["labels"], "alertname": data["rule"], "severity": data["severity"], "category": data["category"],
             "station": data["station"],
         }
         if data["device"]:
             labels |= {"device": data["device"], "device_kind": data["device_kind"] or ""}
         status, since, until = data["state"], data["since"], data["resolved_at"] or _NEVER
         fingerprint = data["fingerprint"]
+        if "runbook" in data["links"]:
+            annotations["runbook_url"] = data["links"]["runbook"]
     return {
         "status": status, "labels": labels, "annotations": annotations, "startsAt": since, "endsAt": until,
         "generatorURL": data["links"]["page"], "fingerprint": fingerprint,

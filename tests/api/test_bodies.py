@@ -72,6 +72,14 @@ def test_alertmanager_groups_what_changes_alike() -> None:
     assert made("alertmanager", notice(), language="zh")["alerts"][0]["annotations"]["summary"] == "p001 故障"
 
 
+def test_labels_and_runbook_of_a_rule_reach_the_receiver() -> None:
+    of = notice(labels={"team": "repair", "severity": "mine"}, runbook="https://wiki.example/faulted")
+    assert of.data["links"]["runbook"] == "https://wiki.example/faulted"
+    alert = made("alertmanager", of)["alerts"][0]
+    assert (alert["labels"]["team"], alert["labels"]["severity"]) == ("repair", "critical")
+    assert alert["annotations"]["runbook_url"] == "https://wiki.example/faulted"
+
+
 def text_of(format_: str, body: Any) -> str:
     """Return all that a person reads of a robot's body."""
     match format_:
