@@ -93,16 +93,14 @@ def test_a_group_that_fails_comes_again_as_it_was(services: Services, hook: Rece
     hook.answer = lambda _: (200, {})
     clock.forward(5)
     assert deliver_once(services) == 2
-    sent = [(g.headers["webhook-id"], len(g.json["alerts"])) for g in hook.got]
-    assert sent[0] == sent[1]
-    assert sent[0][1] == 3
-    assert hook.got[0].body == hook.got[1].body
-    assert sent[2][1] == 2
+    first, *rest = [(g.headers["webhook-id"], g.body) for g in hook.got]
+    assert rest.count(first) == 1
+    assert sorted(len(g.json["alerts"]) for g in hook.got) == [2, 3, 3]
     assert states(services) == [("delivered", 5)]
     with services.desk.write() as db:
-        assert replay(db, sent[0][0], clock())
+        assert replay(db, first[0], clock())
     assert deliver_once(services) == 1
-    assert hook.got[-1].body == hook.got[0].body
+    assert hook.got[-1].body == first[1]
 
 
 def test_a_crash_after_a_group_was_posted_repeats_it(services: Services, hook: Receiver) -> None:
