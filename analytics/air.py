@@ -112,6 +112,15 @@ class AirMinutes:
         return self.energy.over(known), self.supply.over(known)
 
     @property
+    def missing(self) -> str:
+        """Which devices keep the balance of energy and air from being known, and what to do."""
+        lost = list(dict.fromkeys([*self.energy.never_known, *self.supply.never_known]))
+        if lost:
+            return (f"neither energy nor flow known in the window from {', '.join(lost)}: mend what is silent, "
+                    "or take it from stations.toml")
+        return "no minute in the window in which energy and supplied air are both known"
+
+    @property
     def flow_mean_m3_min(self) -> float | None:
         """Mean supplied flow over the minutes that know it; None where there is none."""
         weight = self.supply.shortest_ms

@@ -1,10 +1,8 @@
 """`/stations`, their key figures, sessions, leaks and uptime, and `/groups`."""
 
-import csv
-import io
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from analytics.kpis import KpiAnswer, station_kpis
@@ -16,15 +14,12 @@ from api.alert_log import firing_counts
 from api.auth import Caller
 from api.groups import group_kpis
 from api.overview import device_item, exclusions_of, station_item
-from api.params import Cursor, FromText, Json, Limit, ToText, listing, page, window_of
+from api.params import Cursor, Format, FromText, Json, Limit, ToText, csv_file, listing, page, window_of
 from api.problems import Problem
 from api.services import CallerOf, Parts, Services, allow
 from telemetry.times import format_time
 
 router = APIRouter(tags=["stations"])
-
-Format = Annotated[Literal["json", "csv"], Query(alias="format")]
-
 
 @router.get("/stations", summary="All stations")
 def get_stations(parts: Parts, caller: CallerOf, limit: Limit = 1_000, cursor: Cursor = None) -> Json:
@@ -171,21 +166,13 @@ def get_uptime(
 
 
 def _uptime_csv(ports: list[PortUptime], name: str) -> Response:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["port", "minutes", "outage_min", "excluded_min", "uptime"])
-    for port in ports:
-        uptime = "" if port.uptime is None else port.uptime
-        writer.writerow([port.port, port.minutes, port.outage_min, port.excluded_min, uptime])
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    rows = [[p.port, p.minutes, p.outage_min, p.excluded_min, p.uptime] for p in ports]
+    return csv_file(name, ["port", "minutes", "outage_min", "excluded_min", "uptime"], rows)
 
 
-@router.get("/stations/{station}/statement", summary="Monthly statement (not yet)")
-@router.post("/stations/{station}/statement", summary="Issue a monthly statement (not yet)")
 @router.get("/stations/{station}/advice", summary="Advice in force (not yet)")
 def not_yet(parts: Parts, caller: CallerOf, station: str) -> Json:
     """Answer 501: a later release brings it."""
     allow(caller, station)
     parts.sources.station(station)
-    raise Problem(501, f"statements and advice for {station!r} are not yet in this release; see CHANGELOG.md")
+    raise Problem(501, f"advice for {station!r} is not yet in this release; see CHANGELOG.md")
