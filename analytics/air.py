@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.counted import counted, service_span
+from analytics.kernels.flow import AirState, conversion, state_of
 from analytics.kernels.grid import dense, ratio
 from analytics.kernels.intervals import Int64, contains, span
 from analytics.window import Window
 from store.buckets import Buckets, empty_buckets
-from telemetry.registry import Customer
+from telemetry.registry import Customer, Station
 from telemetry.times import MINUTE_MS
 
 Bools = NDArray[np.bool_]
@@ -147,6 +148,13 @@ class AirMinutes:
     def sums(self, kind: str, devices: Sequence[str], column: str) -> Int64:
         """Return (devices, times) values of a sum column; 0 where a device has no row."""
         return table_of(self.rows(kind), devices, column, self.times_ms)
+
+
+def to_state(station: Station, wanted: AirState) -> float:
+    """Return the volume in another state of 1 m3 in the station's `flow_reference`."""
+    inlet = station.inlet
+    own = None if inlet is None else AirState(inlet.temperature_c, inlet.pressure_bar, inlet.humidity)
+    return conversion(state_of(station.flow_reference, own), wanted)
 
 
 def air_minutes(window: Window) -> AirMinutes:

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from analytics.air import AirMinutes, Float64, air_minutes
+from analytics.air import AirMinutes, Float64, air_minutes, to_state
 from analytics.counted import counted
 from analytics.figures import KpiAnswer, Sheet, share
+from analytics.kernels.flow import INLET
 from analytics.kernels.quantile import quantile
-from analytics.kernels.thermo import TO_INLET, isentropic_kwh_per_m3
+from analytics.kernels.thermo import isentropic_kwh_per_m3
 from analytics.kpis.machines import air_device_kpis, machine_kpis
 from analytics.leaks import fuse, leak_estimates
 from analytics.savings import savings
@@ -43,11 +44,11 @@ def _energy_and_volume(air: AirMinutes, sheet: Sheet) -> None:
     known = air.balance_known
     pressure_bar = station_pressure_bar(air)
     known &= ~np.isnan(pressure_bar)
-    volume_m3 = air.supply.amount_n[:, known].sum(axis=0) / 1e9 * TO_INLET[air.window.station.flow_reference]
+    volume_m3 = air.supply.amount_n[:, known].sum(axis=0) / 1e9 * to_state(air.window.station, INLET)
     useful_kwh = float((isentropic_kwh_per_m3(pressure_bar[known]) * volume_m3).sum())
     sheet.over("isentropic_efficiency", useful_kwh if known.any() else None, air.energy.over(known),
                f"no pressure of a main or a machine, or {air.missing}")
-    sheet.put("grade", None, "not computed in this release")
+    sheet.put("grade", None, "GB 19153-2019 grades single machines: see devices")
 
 
 def station_pressure_bar(air: AirMinutes) -> Float64:
