@@ -91,6 +91,8 @@ class Engine:
         self.deaf_until_ms = LONG_AGO
         self.outbox: list[tuple[int, bytes]] = []
         """Derived rows (points, bytes) for the writer, to go down with the next checkpoint."""
+        self.advice: dict[str, tuple[int, bytes]] = {}
+        """Station -> (time, JSON) of new advice, to go down with the next checkpoint."""
         self.published_ms: dict[str, int] = {}
         """Station -> end of the minutes whose rows are out."""
         self.changed_devices: set[tuple[str, str]] = set()
@@ -343,6 +345,8 @@ class Engine:
         ]
         out.deaf = list(self.deaf)
         out.outbox, self.outbox = self.outbox, []
+        out.advice = [(station, *record) for station, record in sorted(self.advice.items())]
+        self.advice.clear()
         for name, one in self.kinds.items():
             self._checkpoint_kind(name, one, out)
         for station, kind in sorted(self.changed_devices):

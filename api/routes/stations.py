@@ -170,9 +170,8 @@ def _uptime_csv(ports: list[PortUptime], name: str) -> Response:
     return csv_file(name, ["port", "minutes", "outage_min", "excluded_min", "uptime"], rows)
 
 
-@router.get("/stations/{station}/advice", summary="Advice in force (not yet)")
-def not_yet(parts: Parts, caller: CallerOf, station: str) -> Json:
-    """Answer 501: a later release brings it."""
+@router.get("/stations/{station}/advice", summary="Advice in force")
+def get_advice(parts: Parts, caller: CallerOf, station: str) -> Json:
+    """Answer what to change now and what it brings; `reasons` says of each kind of advice that is missing why."""
     allow(caller, station)
-    parts.sources.station(station)
-    raise Problem(501, f"advice for {station!r} is not yet in this release; see CHANGELOG.md")
+    return Json(parts.sources.advice(station))

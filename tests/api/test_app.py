@@ -97,7 +97,7 @@ def problem(answer: Any, status: int) -> dict[str, Any]:
         ("/api/v1/alerts?cursor=x", 422, "'x'"),
         ("/api/v1/stations/harbour/kpis?from=2026-01-01T00:00:00", 422, "2026-01-01T00:00:00"),
         ("/api/v1/stations/harbour/kpis?from=2000&to=1000", 422, "1000"),
-        ("/api/v1/stations/harbour/advice", 501, "harbour"),
+        ("/api/v1/stations/atlantis/advice", 404, "atlantis"),
         ("/api/v1/stations/harbour/statement?month=2026-11", 422, "harbour"),
         ("/api/v1/stations/isle/statement?month=2026-13", 422, "2026-13"),
         ("/api/v1/stations/isle/statement", 422, "month"),
