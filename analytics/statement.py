@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from analytics.air import AirMinutes, air_minutes
-from analytics.figures import Sheet, round_figure
+from analytics.figures import Sheet, round_figure, share
 from analytics.kernels.grid import Int64
 from analytics.savings import savings
 from analytics.tariff import price_per_kwh, price_per_m3
@@ -74,8 +74,8 @@ def _line(air: AirMinutes, customer: Customer, rows: Int64) -> CustomerLine:
     saved = savings(air, rows)
     for name in ("savings_kwh", "savings_co2_kg", "savings_money"):
         sheet.put(name, getattr(saved, name), saved.reasons.get(name, ""))
-    sheet.over("coverage", int(meters.shortest_ms.sum()), _metered_ms(window, customer),
-               f"no meter of {customer.id!r} is in service in the window")
+    sheet.put("coverage", customer_coverage(air, customer, rows),
+              f"no meter of {customer.id!r} is in service in the window")
     return CustomerLine(
         customer.id, customer.name or customer.id, sheet.kpis, sheet.reasons,
         tuple({"id": device, "volume_m3": int(meters.amount_n[i].sum()) / 1e9}
@@ -84,14 +84,18 @@ def _line(air: AirMinutes, customer: Customer, rows: Int64) -> CustomerLine:
     )
 
 
-def _metered_ms(window: Window, customer: Customer) -> int:
-    """Return the part of the window from the customer's first meter to its last: a gap between them is unknown."""
-    station = window.station
+def customer_coverage(air: AirMinutes, customer: Customer, rows: Int64) -> float | None:
+    """Return the known share of the time from a customer's first meter to its last: a gap between them is unknown.
+
+    None where no meter is in service in the window.
+    """
+    window, station = air.window, air.window.station
     starts = [station.moment(m.from_) for m in customer.spans()]
     ends = [station.moment(m.until) for m in customer.spans()]
     first = min((window.from_ms if s is None else s - s % MINUTE_MS for s in starts), default=window.to_ms)
     last = max((window.to_ms if e is None else e - e % MINUTE_MS for e in ends), default=window.from_ms)
-    return max(0, min(last, window.to_ms) - max(first, window.from_ms))
+    length_ms = max(0, min(last, window.to_ms) - max(first, window.from_ms))
+    return share(int(air.meters.only(rows).shortest_ms.sum()), length_ms)
 
 
 def _totals(air: AirMinutes, lines: tuple[CustomerLine, ...]) -> tuple[dict[str, float | None], dict[str, str]]:

@@ -9,6 +9,7 @@ from analytics.kernels.flow import INLET
 from analytics.kernels.quantile import quantile
 from analytics.kernels.thermo import isentropic_kwh_per_m3
 from analytics.kpis.machines import air_device_kpis, machine_kpis
+from analytics.kpis.quality import energy_split, quality_kpis
 from analytics.leaks import fuse, leak_estimates
 from analytics.savings import savings
 from analytics.window import Window
@@ -24,8 +25,11 @@ def air_kpis(window: Window) -> KpiAnswer:
     machine_kpis(air, counted(window, "compressor"), sheet)
     _leakage(air, sheet)
     _customers(air, sheet)
+    network_bar = station_pressure_bar(air)
+    quality_kpis(air, network_bar, sheet)
+    energy_split(air, network_bar, sheet.kpis["leak_m3_min"], sheet)
     coverage = share(air.coverage_ms, window.to_ms - window.from_ms)
-    return KpiAnswer(coverage, sheet.kpis, sheet.reasons, air_device_kpis(air, station_pressure_bar(air)))
+    return KpiAnswer(coverage, sheet.kpis, sheet.reasons, air_device_kpis(air, network_bar))
 
 
 def _energy_and_volume(air: AirMinutes, sheet: Sheet) -> None:

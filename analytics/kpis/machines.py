@@ -138,3 +138,8 @@ def _pressure(air: AirMinutes, sheet: Sheet, kind: str, device: str) -> None:
     sheet.put("pressure_mean_bar", float(known.mean()) if len(known) else None, none)
     sheet.put("pressure_p05_bar", quantile(known, 0.05), none)
     sheet.put("pressure_p95_bar", quantile(known, 0.95), none)
+    if kind == "air_meter":
+        band = air.window.station.contract_pressure_bar
+        outside = None if band is None or not len(known) else int(((known < band[0]) | (known > band[1])).sum())
+        sheet.put("min_outside_contract", outside,
+                  "contract_pressure_bar is missing: set it in stations.toml" if band is None else none)

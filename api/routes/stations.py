@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from analytics.energy_code import energy_codes
 from analytics.kpis import KpiAnswer, station_kpis
 from analytics.leaks import leaks_of
 from analytics.sessions import sessions_of
@@ -143,6 +144,17 @@ def get_leaks(parts: Parts, caller: CallerOf, station: str, from_: FromText = No
     if window.station.kind != "compressed_air":
         raise Problem(422, f"station {station!r} is a {window.station.kind} station; leaks are of compressed_air ones")
     return Json(leaks_of(window))
+
+
+@router.get("/stations/{station}/energy-code", summary="Energy code of a compressed-air station")
+def get_energy_code(
+    parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None
+) -> Json:
+    """Answer green, yellow, red or grey for the station, its machines and customers, with the reasons."""
+    window = _window(parts, caller, station, from_, to)
+    if window.station.kind != "compressed_air":
+        raise Problem(422, f"station {station!r} is a {window.station.kind} station; codes are of compressed_air ones")
+    return Json({"station": station, **_span(window), "items": energy_codes(window, _answer(parts, window))})
 
 
 @router.get("/stations/{station}/uptime", summary="Uptime of charging ports")
