@@ -35,8 +35,9 @@ def machine_kpis(air: AirMinutes, machines: Sequence[str], sheet: Sheet) -> None
     both = (known_each > 0) & (air.sums("compressor", machines, "energy_ms") > 0)
     energy_n = int(air.sums("compressor", machines, "energy_n")[both].sum())
     unloaded_n = int(air.sums("compressor", machines, "energy_unloaded_n")[both].sum())
-    sheet.over("unloaded_energy_share", unloaded_n, energy_n,
-               "no minute in the window in which state and energy of a compressor are known")
+    unknown = "no minute in the window in which state and energy of a compressor are known"
+    sheet.put("unloaded_energy_kwh", unloaded_n / 1e9 if both.any() else None, unknown)
+    sheet.over("unloaded_energy_share", unloaded_n, energy_n, unknown)
     sheet.over("cycles_per_h", len(cut_ins(air.window, machines)), known_ms / HOUR_MS, none)
 
 

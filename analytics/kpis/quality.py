@@ -74,7 +74,7 @@ def _branch_ends(air: AirMinutes, header_bar: Float64, sheet: Sheet) -> None:
 
 
 def energy_split(air: AirMinutes, network_bar: Float64, leak_m3_min: float | None, sheet: Sheet) -> None:
-    """Enter where the station's energy goes; the parts add up to `energy_kwh`.
+    """Enter where the station's energy goes, after `machine_kpis`; the parts add up to `energy_kwh`.
 
     Useful and leaks at the rated ratio of the machines; `unloaded` is measured; `over_pressure` = sum of loaded energy
     x (1 - f(p_need) / f(p)), p_need the lower contract limit; `treatment` = dryers and auxiliaries; the rest is
@@ -94,9 +94,9 @@ def energy_split(air: AirMinutes, network_bar: Float64, leak_m3_min: float | Non
         reason = "leakage is unknown in the window: see leak_m3_min"
     elif not air.energy.any_amount or not air.meters.any_amount:
         reason = "energy or the customers' air is unknown in the window"
+    elif sheet.kpis["unloaded_energy_kwh"] is None:
+        reason = sheet.reasons["unloaded_energy_kwh"]
     unloaded_n = air.sums("compressor", [d for _, d in air.energy.only(rows).devices], "energy_unloaded_n").sum(axis=0)
-    sheet.put("unloaded_energy_kwh", int(unloaded_n.sum()) / 1e9 if air.energy.any_amount else None,
-              "no device reported energy or power")
     if reason or station.contract_pressure_bar is None or leak_m3_min is None:
         for name in names:
             sheet.put(name, None, reason)
