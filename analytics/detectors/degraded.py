@@ -12,13 +12,13 @@ from analytics.kpis.air import station_pressure_bar
 from analytics.window import Window
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
 
-LEARN_MS = 14 * DAY_MS
+LEARN_MS = 7 * DAY_MS
 LEAST_HOURS = 48
 """Complete hours of work that make a baseline."""
 
 
 def find(window: Window, _from_ms: int, to_ms: int) -> Signal:
-    """Return, for each listed machine, the last day's energy over what its baseline of the 14 days before expects, - 1.
+    """Return, for each listed machine, the last day's energy over what its baseline of the week before expects, - 1.
 
     An hour counts when the machine's energy and volume are known in all its minutes and it delivered.
     """

@@ -7,7 +7,7 @@ from naive.windows import air_window, station_of
 from analytics.detectors.degraded import EFFICIENCY_DEGRADED
 from analytics.detectors.signal import Signal
 
-DAYS = 15
+DAYS = 8
 MINUTES = DAYS * 1440
 STATION = station_of("compressed_air", compressors=[{"id": "c1"}, {"id": "c2"}], air_mains=[{"id": "main"}])
 
@@ -48,6 +48,6 @@ def test_more_air_at_a_higher_pressure_is_no_wear() -> None:
 
 
 def test_without_two_days_of_work_there_is_no_verdict() -> None:
-    found = signal(worse=0.5, silent_days=13)
+    found = signal(worse=0.5, silent_days=6)
     assert found.coverage[0] == 0
     assert np.isnan(found.value[0])

@@ -104,3 +104,10 @@ def test_dated_prices_tariffs_and_meters_equal_a_walk_through_the_minutes(
         assert line.figures["savings_money"] == pytest.approx(money, abs=1e-9)
         assert sum(p["amount"] for p in line.prices) == pytest.approx(amount)
     assert line.figures["coverage"] == pytest.approx(known / MINUTES)
+
+
+def test_a_customer_without_a_meter_is_named() -> None:
+    found = statement({"meters": []}, {})
+    assert found.customers[0].figures["volume_m3"] is None
+    assert "no meter of 'x'" in found.customers[0].reasons["coverage"]
+    assert found.totals["volume_m3"] is None
