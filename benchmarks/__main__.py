@@ -4,6 +4,7 @@ river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 alerts: ten thousand alerts at once, and alerts over kills of the API.
 latency: from a status on MQTT to the webhook, under load.
+dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 fuzz: bytes that nobody should send, against everything that reads them.
 """
 
@@ -12,6 +13,7 @@ import sys
 
 from benchmarks.alert_latency import measure_latency
 from benchmarks.alerts import measure_alerts
+from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from voltair.bench import measure_river
@@ -34,6 +36,9 @@ def main() -> None:
     latency = parts.add_parser("latency")
     latency.add_argument("--rate", type=int, default=5_000, help="messages a second beside")
     latency.add_argument("--seconds", type=float, default=30.0)
+    dispatch = parts.add_parser("dispatch")
+    dispatch.add_argument("--cases", type=int, default=300, help="generated stations of each size")
+    dispatch.add_argument("--seed", type=int, default=1, help="another seed gives other stations")
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -50,6 +55,8 @@ def main() -> None:
             found = measure_alerts(chosen.alerts, chosen.kills)
         case "latency":
             found = measure_latency(chosen.rate, chosen.seconds)
+        case "dispatch":
+            found = measure_dispatch(chosen.cases, chosen.seed)
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:

@@ -15,7 +15,7 @@ from starlette.routing import Match, Route
 from analytics.kpis.charging import LATER
 from analytics.rules.load import load_rules
 from api.bodies import FORMATS
-from api.routes import alerts, audit, groups, operation, series, silences, stations, stream, webhooks
+from api.routes import alerts, audit, groups, operation, series, silences, statements, stations, stream, webhooks
 from ingest.decode import Decoder
 from telemetry.channels import KINDS
 from telemetry.config import load_config
@@ -125,7 +125,7 @@ def check_command(words: list[str]) -> None:
 
 
 def check_call(method: str, path: str) -> None:
-    routers = [alerts, audit, groups, operation, series, silences, stations, stream, webhooks]
+    routers = [alerts, audit, groups, operation, series, silences, statements, stations, stream, webhooks]
     routes = [(r, "/api/v1") for m in routers for r in m.router.routes] + [(r, "") for r in operation.outside.routes]
     for route, base in routes:
         assert isinstance(route, Route)

@@ -6,9 +6,14 @@ A detector is a pure function of a window, so it needs no memory of its own and 
 
 from collections.abc import Mapping
 
+from analytics.detectors.degraded import EFFICIENCY_DEGRADED
+from analytics.detectors.impossible import IMPOSSIBLE_EFFICIENCY
 from analytics.detectors.signal import Detector, Signal
 
 __all__ = ["DETECTORS", "Detector", "Signal"]
 
-DETECTORS: Mapping[str, Detector] = {}
+DETECTORS: Mapping[str, Detector] = {
+    "efficiency_degraded": EFFICIENCY_DEGRADED,
+    "impossible_efficiency": IMPOSSIBLE_EFFICIENCY,
+}
 """Name -> detector; rules name them."""
