@@ -3,6 +3,7 @@
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 fuzz: bytes that nobody should send, against everything that reads them.
+leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import sys
 
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
+from benchmarks.leaks import measure_leaks
 from benchmarks.river import measure_river
 
 
@@ -27,6 +29,8 @@ def main() -> None:
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
+    leaks = parts.add_parser("leaks")
+    leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
     arguments = sys.argv[1:]
     if not arguments or arguments[0] not in {*parts.choices, "-h", "--help"}:
         arguments.insert(0, "river")
@@ -36,10 +40,12 @@ def main() -> None:
             found = iter(measure_river(chosen.scenario, chosen.duration).items())
         case "ingest":
             found = measure_ingest(chosen.messages)
+        case "leaks":
+            found = measure_leaks(chosen.stations)
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:
-        print(f"{name:<32}{value}", flush=True)
+        print(f"{name:<48}{value}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,12 @@ A detector is a pure function of a window, so it needs no memory of its own and 
 
 from collections.abc import Mapping
 
+from analytics.detectors.air_leaks import LEAKS
 from analytics.detectors.signal import Detector, Signal
 
 __all__ = ["DETECTORS", "Detector", "Signal"]
 
-DETECTORS: Mapping[str, Detector] = {}
+DETECTORS: Mapping[str, Detector] = {
+    **LEAKS,
+}
 """Name -> detector; rules name them."""

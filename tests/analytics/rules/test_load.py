@@ -35,7 +35,7 @@ def registry(kind: str, rules: dict[str, Any]) -> Any:
 def test_the_shipped_pack() -> None:
     assert set(PACK.rules) == {
         "device_offline", "station_offline", "port_faulted", "port_unavailable", "machine_fault", "kwh_per_m3_high",
-        "leak_level",
+        "leak_level", "leak",
     }
     charging = PACK.for_station(registry("charging", {}).station("s"), "s")
     assert set(charging) == {"device_offline", "station_offline", "port_faulted", "port_unavailable"}
