@@ -238,7 +238,8 @@ def _mass_balance(air: AirMinutes) -> Estimate:
     flows = np.concatenate([s.amount_n[:, known].sum(axis=1) for s in (air.supply, air.meters)]) / 1e9 / minutes
     half = smallest_leak(flows, METER_ERROR)
     inputs = {"smallest_m3_min": round_figure(half), "supplied_m3": round_figure(supplied_m3),
-              "metered_m3": round_figure(metered_m3), "stored_m3": round_figure(stored_m3), "minutes": round_figure(minutes), "meter_error": METER_ERROR}
+              "metered_m3": round_figure(metered_m3), "stored_m3": round_figure(stored_m3),
+              "minutes": round_figure(minutes), "meter_error": METER_ERROR}
     low, value, high = (round_figure(max(0.0, v)) for v in (leak - half, leak, leak + half))
     return Estimate("mass_balance", value, low, high, "network", "air that no meter counts", inputs)
 

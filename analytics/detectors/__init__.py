@@ -7,11 +7,19 @@ A detector is a pure function of a window, so it needs no memory of its own and 
 from collections.abc import Mapping
 
 from analytics.detectors.air_leaks import LEAKS
+from analytics.detectors.air_machines import MACHINES
+from analytics.detectors.air_meters import METERS
+from analytics.detectors.air_pressure import PRESSURE
+from analytics.detectors.air_sensors import SENSORS
 from analytics.detectors.signal import Detector, Signal
 
 __all__ = ["DETECTORS", "Detector", "Signal"]
 
 DETECTORS: Mapping[str, Detector] = {
     **LEAKS,
+    **MACHINES,
+    **METERS,
+    **PRESSURE,
+    **SENSORS,
 }
 """Name -> detector; rules name them."""
