@@ -28,6 +28,8 @@ FROZEN_KINDS = ("compressor", "dryer", "air_main", "air_meter")
 FROZEN_MIN = 10
 FROZEN_TIMES = 3
 """A gauge is frozen when it has stood this many times longer than ever before in the window."""
+MOVES_BAR = 0.03
+"""What moves less may stand still at another gauge."""
 MOVED_MIN = 20
 """Minutes in which a gauge must have moved before its standing still means anything."""
 TREATMENT_BAR = 0.5
@@ -58,15 +60,14 @@ def sensor_dropout(window: Window, from_ms: int, _to_ms: int) -> Signal:
 def sensor_frozen(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """Return for how long all gauges of a device that used to move have stood still [min].
 
-    A machine that is stopped, a closed branch and a dead gauge are left out, and so is everything while nothing
-    else at the station moves.
+    A machine that is stopped, a closed branch and a dead gauge are left out, and so is everything while no pressure of
+    the network moves: at night a variable-speed machine holds it so still that every gauge rightly stands.
     """
     m = Minutes(window)
-    found = [(kind, *_still(m, kind)) for kind in FROZEN_KINDS]
-    moving = np.array([(~still & known).any(axis=(0, 1)) for _, still, known, _ in found])
-    alive = run_length(~np.any(moving, axis=0, keepdims=True)) < FROZEN_MIN
+    alive = _network_moves(m)
     parts = []
-    for kind, still, known, idle in found:
+    for kind in FROZEN_KINDS:
+        still, known, idle = _still(m, kind)
         length = np.array([run_length(s) for s in still]).reshape(still.shape)
         moved = np.cumsum(known & ~still, axis=2) >= MOVED_MIN
         ended = np.zeros_like(length)
@@ -78,6 +79,15 @@ def sensor_frozen(window: Window, from_ms: int, _to_ms: int) -> Signal:
         value = np.where(moved.any(axis=0) & alive & ~idle, value, 0).astype(np.float64)
         parts.append(Part(kind, m.devices(kind), value, {"frozen_min": value, "gauges": moved.sum(axis=0)}))
     return signal_of(m, from_ms, parts)
+
+
+def _network_moves(m: Minutes) -> Bools:
+    """Return (1, minutes) whether any pressure has moved by more than noise in the last minutes."""
+    gauges = (("air_main", "pressure_bar"), ("air_meter", "pressure_bar"), ("compressor", "discharge_pressure_bar"))
+    pressure = np.concatenate([m.mean(kind, gauge) for kind, gauge in gauges])
+    low, high = (trailing(pressure, FROZEN_MIN, q, 2) for q in (0.0, 1.0))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((high - low >= MOVES_BAR).any(axis=0, keepdims=True))
 
 
 def _still(m: Minutes, kind: str) -> tuple[Bools, Bools, Bools]:
