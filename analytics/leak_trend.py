@@ -31,14 +31,14 @@ SIGMAS = 4.0
 """Growth against the error of the two levels."""
 LEAST_SHARE = 0.018
 """Growth below this share of the mean flow is not told."""
-NIGHT_SHARE, BALANCE_SHARE = 0.5, 0.2
-"""Least spread of a level, of the p90 - p10 within a night: a low end is less sure than a median of a balance."""
+NIGHT_SHARE, BALANCE_SHARE = 0.7, 0.2
+"""Least spread of a level, of `Nights.spread`: a low end is less sure than a median of a balance."""
 DAY_LOW, DAY_HIGH, DAY_SIGMAS = 0.5, 2.2, 1.5
 """By day a leak shows as much as by night; a meter that drifts or dies shows as much as flows through it."""
 WEEKENDS = ((5, 6), (6, 0))
 """Weekdays whose mornings may be free of work; Monday 0."""
 ROUGH = 0.1
-"""Night work makes the flow restless; a leak adds less than this share of itself to the p90 - p10 of a night."""
+"""Night work makes the flow restless; a leak adds less than this share of itself to `Nights.spread`."""
 
 
 @dataclass(frozen=True, slots=True)

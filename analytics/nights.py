@@ -51,7 +51,7 @@ class Nights:
     base: Float64
     """(n,) night value, at the mean pressure of all nights [m3/min]."""
     spread: Float64
-    """(n,) p90 - p10 of the night's 15-minute means [m3/min]; a leak adds nothing to it."""
+    """(n,) twice p50 - p10 of the night's 15-minute means [m3/min]; a leak adds nothing to it."""
     day: Float64
     """(n,) median of the day before the night [m3/min]."""
     station_flow: Float64
@@ -207,7 +207,8 @@ def _nights(
         day = mean[slice(*np.searchsorted(start, (to_ms - DAY_MS, from_ms)))]
         if len(night) >= BLOCKS_NEEDED:
             out["base"][i] = np.median(night) if balance else np.quantile(night, LOW)
-            out["spread"][i] = np.quantile(night, 0.9) - np.quantile(night, 0.1)
+            # Of the lower half, doubled: work that ends late or begins early belongs to no quiet hour.
+            out["spread"][i] = 2 * (np.median(night) - np.quantile(night, LOW))
             at = slice(*np.searchsorted(air.times_ms, (from_ms, to_ms)))
             out["metered"][i] = np.sqrt(_mean(squares[at]))
         if len(day) >= BLOCKS_NEEDED:
