@@ -12,7 +12,7 @@ import sys
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
-from benchmarks.river import measure_river
+from voltair.bench import measure_river
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Reads rules: the shipped pack, then a user's file over it, then a station's numbers over both."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,25 +62,37 @@ class RulePack:
 def load_rules(user_file: Path | None = None) -> RulePack:
     """Return the shipped rules with those of a user's file over them.
 
-    A table of the user's file whose name is shipped changes the keys that it has; any other is a new rule.
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, else as `rules_of`.
+    """
+    if user_file is None:
+        return rules_of("", "")
+    try:
+        text = user_file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"rule file {user_file}: {error}; correct analytics.rules in voltair.toml, or leave it empty"
+        raise ConfigError(msg) from error
+    return rules_of(text, str(user_file))
+
+
+def rules_of(text: str, source: str) -> RulePack:
+    """Return the shipped rules with those of a user's text over them.
+
+    A table of the text whose name is shipped changes the keys that it has; any other is a new rule.
 
     Raises
     ------
     ConfigError
-        If a file cannot be read or a rule is wrong; the message names the file and the key.
+        If a rule is wrong; the message names the file, the line and the key.
     """
     tables: dict[str, Table] = {}
     places: dict[str, str] = {}
     shipped = files("analytics.rules") / "pack"
     for stem in PACK:
         _add(tables, places, (shipped / f"{stem}.toml").read_text("utf-8"), f"rule pack {stem}.toml")
-    if user_file is not None:
-        try:
-            text = user_file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"rule file {user_file}: {error}; correct analytics.rules in voltair.toml, or leave it empty"
-            raise ConfigError(msg) from error
-        _add(tables, places, text, str(user_file))
+    _add(tables, places, text, source)
     return RulePack(tables, {name: _rule(name, table, places[name]) for name, table in tables.items()})
 
 
@@ -102,11 +115,17 @@ def _add(tables: dict[str, Table], places: dict[str, str], text: str, source: st
         msg = f"{source} is not valid TOML: {error}"
         raise ConfigError(msg) from error
     for name, table in found.items():
-        places[name] = f"{source}: [{name}]"
+        places[name] = f"{source}, line {_line_of(name, text)}: [{name}]"
         if not isinstance(table, dict):
             msg = f"{source}: key {name!r} stands outside a rule; a rule is a table [NAME]"
             raise ConfigError(msg)
         tables[name] = _over(tables.get(name, {}), table)
+
+
+def _line_of(name: str, text: str) -> int:
+    """Return the line at which a rule begins."""
+    header = re.compile(rf"""\s*\[?\s*["']?{re.escape(name)}["']?\s*[\].=]""")
+    return next((i for i, line in enumerate(text.splitlines(), 1) if header.match(line)), 1)
 
 
 def _over(below: Table, above: Table) -> Table:

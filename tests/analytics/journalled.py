@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from folding import frame_of
 from naive.fold import Reading
 from naive.streams import reading
@@ -12,7 +13,7 @@ from analytics.role import Analytics, _to_ticks
 from store.buckets import decode_buckets, empty_of
 from store.journal import DeviceKey, EntryType, JournalWriter
 from telemetry.channels import KIND_BY_NAME
-from telemetry.config import AnalyticsConfig, ClockConfig, Config
+from telemetry.config import ClockConfig, Config
 from telemetry.points import Points
 from telemetry.registry import registry_json
 from wire.points_codec import decode_points
@@ -24,13 +25,8 @@ T0 = 1_732_240_020_000
 class River:
     """A journal that a test writes, and analytics that may be killed."""
 
-    def __init__(
-        self, folder: Path, readings: Sequence[Reading], mode: str = "event", rules: Path | None = None
-    ) -> None:
-        self.config = Config(
-            data_dir=str(folder), clock=ClockConfig(mode=mode),  # type: ignore[arg-type]
-            analytics=AnalyticsConfig(rules="" if rules is None else str(rules)),
-        )
+    def __init__(self, folder: Path, readings: Sequence[Reading], mode: str = "event") -> None:
+        self.config = Config(data_dir=str(folder), clock=ClockConfig(mode=mode))  # type: ignore[arg-type]
         self.journal = JournalWriter.open(folder / "journal", clock_mode=mode)
         kinds = sorted({(r["device"], r["kind"]) for r in readings})
         self.index = {d: i for i, (d, _) in enumerate(kinds)}
@@ -40,6 +36,10 @@ class River:
 
     def put_registry(self, tables: dict[str, object]) -> None:
         self.journal.put(EntryType.REGISTRY, registry_json(tables), now_ms=self.clock_ms)
+
+    def put_rules(self, text: str) -> None:
+        body = msgspec.json.encode({"source": "rules.toml", "text": text})
+        self.journal.put(EntryType.RULES, body, now_ms=self.clock_ms)
 
     def write(self, batch: Sequence[Reading]) -> None:
         self.clock_ms += 100

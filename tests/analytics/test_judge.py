@@ -97,8 +97,7 @@ def test_evidence_is_that_of_the_turn_and_updates_follow_the_value(values: dict[
 
 
 def test_a_field_of_the_minutes_and_a_figure_of_each_device_are_judged(tmp_path: Path) -> None:
-    rules = tmp_path / "rules.toml"
-    rules.write_text("""
+    rules = """
 [hot]
 category = "fault"
 severity = "warning"
@@ -126,12 +125,13 @@ source = "kpi"
 kpi = "occupied_utilisation"
 window = "5m"
 scope = "device"
-""")
+"""
     stream = [
         port("p1", 60 * m, "Charging" if 10 <= m < 20 else "Available", temperature_c=t)
         for m, t in enumerate([60, 60, 81, 75, 75, 60, 60, *[60] * 23])
     ] + [port("p2", 60 * m, "Available", temperature_c=85 if m == 40 else 20) for m in range(30)]
-    river = River(tmp_path / "data", stream, rules=rules)
+    river = River(tmp_path, stream)
+    river.put_rules(rules)
     river.write(stream)
     for _ in range(7):
         river.tick()
