@@ -97,11 +97,11 @@ def _median(values: Float64) -> float:
 
 
 def night_spans(air: AirMinutes, hours: str) -> Int64:
-    """Return (n, 2) the whole quiet spans of less than a day in the window."""
+    """Return (n, 2) the quiet spans of less than a day that end in the window; at least half of each lies inside."""
     window = air.window
     spans = parse_hours(hours).intervals(window.from_ms - DAY_MS, window.to_ms + DAY_MS, window.station.zone)
     length = spans[:, 1] - spans[:, 0]
-    inside = (spans[:, 0] >= window.from_ms) & (spans[:, 1] <= window.to_ms)
+    inside = (spans[:, 1] - np.maximum(spans[:, 0], window.from_ms) >= length / 2) & (spans[:, 1] <= window.to_ms)
     return np.asarray(spans[inside & (length < DAY_MS) & (length >= HOUR_MS)])
 
 
