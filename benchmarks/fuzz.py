@@ -18,6 +18,7 @@ import numpy as np
 
 from ingest.decode import Decoded, Decoder
 from telemetry.channels import KINDS
+from telemetry.config import IngestConfig
 from telemetry.decoders import DecoderConfig
 from telemetry.errors import FrameError, WireError
 from telemetry.frame import decode_frame, encode_frame
@@ -30,6 +31,7 @@ from wire.payload import MSGPACK, read_payload, read_time
 from wire.presets import expand
 
 PATIENCE_S = 5.0
+LIMITS = IngestConfig(max_payload_bytes=4_000)
 NOW_MS = 1_795_316_400_000
 
 Make = random.Random
@@ -218,7 +220,7 @@ def decoder_case(make: Make) -> None:
         messages.append(Publish(topic, data, 1, make.choice((0x02, 0x0A, 0x03)), content_type))
     messages.insert(make.randrange(len(messages) + 1), good)
     decoder = Decoder(
-        prefix="voltair/v1", clock_mode=mode, max_payload_bytes=4_000, devices={}, station_now={}, registry=Registry()
+        prefix="voltair/v1", clock_mode=mode, limits=LIMITS, devices={}, station_now={}, registry=Registry()
     )
     found = decoder.decode(messages, np.full(len(messages), NOW_MS))
     _check(found, messages)
@@ -261,7 +263,7 @@ def foreign_case(make: Make) -> None:
     decoder = Decoder(
         prefix="voltair/v1",
         clock_mode=make.choice(("live", "event")),
-        max_payload_bytes=4_000,
+        limits=LIMITS,
         devices={},
         station_now={},
         registry=Registry(),
@@ -281,7 +283,7 @@ def _check(found: Decoded, messages: list[Publish]) -> None:
 def frame_case(make: Make) -> None:
     """The journal's frames, damaged."""
     decoder = Decoder(
-        prefix="v", clock_mode="live", max_payload_bytes=4_000, devices={}, station_now={}, registry=Registry()
+        prefix="v", clock_mode="live", limits=LIMITS, devices={}, station_now={}, registry=Registry()
     )
     message = Publish(b"v/s/port/p/telemetry", msgspec.json.encode(reading(make) | {"ts": NOW_MS}), 1, 0x02)
     for frame in decoder.decode([message], np.array([NOW_MS])).frames:

@@ -20,6 +20,7 @@ from ingest.topics import read_topic
 from store.deadletters import DeadLetter
 from store.journal import DeviceKey
 from telemetry.channels import KINDS, Kind
+from telemetry.config import IngestConfig
 from telemetry.frame import (
     FLAG_CLOCK_SKEW,
     FLAG_FUTURE,
@@ -125,7 +126,7 @@ class Decoder:
         *,
         prefix: str,
         clock_mode: str,
-        max_payload_bytes: int,
+        limits: IngestConfig,
         devices: Mapping[DeviceKey, int],
         station_now: Mapping[str, int],
         registry: Registry,
@@ -133,18 +134,22 @@ class Decoder:
     ) -> None:
         self._prefix = prefix
         self._foreign = foreign
-        self._max_payload_bytes = max_payload_bytes
+        self._bounds = limits
         self._keys: list[DeviceKey] = sorted(devices, key=devices.__getitem__)
         self._index = dict(devices)
+        self._in_station = Counter(key.station for key in devices)
         self._clock = EventClock(station_now) if clock_mode == "event" else None
+        self._registry = registry
         self._limits = Limits(registry)
         self._routes: dict[bytes, _Route] = {}
         self._told = len(self._keys)
         """Devices that are known to whoever takes the results."""
 
     def set_registry(self, registry: Registry) -> None:
-        """Judge values by the limits of this registry from now on."""
+        """Judge values by the limits of this registry from now on, and let its devices in."""
+        self._registry = registry
         self._limits = Limits(registry)
+        self._routes.clear()
 
     def decode(self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64]) -> Decoded:
         """Decode messages in order of arrival.
@@ -208,7 +213,8 @@ class Decoder:
     ) -> None:
         """Give each reading to the rows of its kind; what cannot be read is dead."""
         routes = self._routes
-        limit = self._max_payload_bytes
+        limit = self._bounds.max_payload_bytes
+        nesting = self._bounds.max_nesting
         for place, message in enumerate(messages):
             payload = message.payload
             route = routes.get(message.topic) or self._route(message.topic)
@@ -226,7 +232,7 @@ class Decoder:
             presence = route.presence
             if presence and not payload:
                 continue  # a retained presence was cleared; that says nothing about the device
-            value = read_payload(payload, message.content_type)
+            value = read_payload(payload, message.content_type, nesting)
             if type(value) is dict and not presence:
                 rows.add(route.device, place, value, rows.telemetry)
                 continue
@@ -251,20 +257,42 @@ class Decoder:
         """Give the readings of a foreign message to the rows of their kinds."""
         outcome = match.read(message.payload, message.content_type, receipt_ms if self._clock is None else None)
         for reading in outcome.readings:
+            device = self._device(DeviceKey(reading.station, reading.kind.name, reading.device))
+            if isinstance(device, str):
+                dead.append((place, reading.place, device))
+                continue
             rows = kinds[reading.kind.index]
             if reading.place != _WHOLE:
                 rows.element[len(rows.device)] = reading.place
-            device = self._device(DeviceKey(reading.station, reading.kind.name, reading.device))
             rows.add(device, place, reading.element, rows.presence if reading.presence else rows.telemetry)
         dead += [(place, element, why) for element, why in outcome.refused]
 
-    def _device(self, key: DeviceKey) -> int:
-        """Return a device's index; a new device gets the next."""
+    def _device(self, key: DeviceKey) -> int | str:
+        """Return a device's index; a new device gets the next, or what forbids it."""
         index = self._index.get(key)
         if index is None:
+            why = self._too_many(key)
+            if why is not None:
+                return why
             index = self._index[key] = len(self._keys)
             self._keys.append(key)
+            self._in_station[key.station] += 1
         return index
+
+    def _too_many(self, key: DeviceKey) -> str | None:
+        """Return why a new device is one too many; a flood of strange names must not shut out those that are listed."""
+        bounds = self._bounds
+        if len(self._keys) >= bounds.max_devices:
+            setting = f"ingest.max_devices = {bounds.max_devices}"
+        elif self._in_station[key.station] >= bounds.max_devices_per_station:
+            setting = f"ingest.max_devices_per_station = {bounds.max_devices_per_station}"
+        else:
+            return None
+        station = self._registry.stations.get(key.station)
+        if station is not None and key.device in station.listed(key.kind):
+            return None
+        name = f"device {key.device!r} of station {key.station!r}"
+        return f"{name} is one too many; list it in stations.toml, or raise {setting}"
 
     def _route(self, topic: bytes) -> _Route:
         """Look a topic up for the first time."""
@@ -275,7 +303,11 @@ class Decoder:
             match = self._foreign.match(topic.decode("utf-8", "replace")) if self._foreign else None
             route = _Route("" if match else address, foreign=match)
         else:
-            route = _Route(None, self._device(address.key), address.kind.index, address.presence)
+            device = self._device(address.key)
+            if isinstance(device, str):
+                route = _Route(device)
+            else:
+                route = _Route(None, device, address.kind.index, address.presence)
         self._routes[topic] = route
         return route
 

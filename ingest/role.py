@@ -53,23 +53,25 @@ class _Ingest:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        foreign = ForeignDecoders(config.decoders, config.mqtt.prefix)
+        foreign = ForeignDecoders(config.decoders, config.mqtt.prefix, config.ingest.max_nesting)
+        foreign.check_share(config.mqtt.share)
         self._committer = Committer(config)
         journal = self._committer.journal
         self._stations = StationsFile(config.stations_file, journal.latest(EntryType.REGISTRY))
         self._decoder = Decoder(
             prefix=config.mqtt.prefix,
             clock_mode=config.clock.mode,
-            max_payload_bytes=config.ingest.max_payload_bytes,
+            limits=config.ingest,
             devices=journal.devices,
             station_now=journal.station_now,
             registry=self._stations.registry,
             foreign=foreign,
         )
+        filters = [config.mqtt.share + name for name in foreign.filters]
         self._intake = Intake(config.ingest, self._decoder, self._committer)
         self._changed = asyncio.Event()
         self._session = Session(
-            msgspec.structs.replace(config.mqtt, topics=tuple(dict.fromkeys((*config.mqtt.topics, *foreign.filters)))),
+            msgspec.structs.replace(config.mqtt, topics=tuple(dict.fromkeys((*config.mqtt.topics, *filters)))),
             receive_maximum=min(_RECEIVE_MAXIMUM, 4 * config.ingest.batch_messages),
             on_messages=self._intake.offer,
             on_change=self._changed.set,

@@ -64,9 +64,12 @@ def _role_config(path: Path | None) -> "Config":
 @app.command()
 def run(config: ConfigPath = None) -> None:
     """Start every role and restart one that dies; SIGTERM stops all."""
+    from telemetry.config import check_whole
     from voltair.supervise import supervise
 
-    raise typer.Exit(supervise(_role_config(config), config))
+    settings = _role_config(config)
+    check_whole(settings)
+    raise typer.Exit(supervise(settings, config))
 
 
 @app.command()
@@ -83,6 +86,9 @@ def analytics(config: ConfigPath = None) -> None:
     """Turn the journal into minutes, key figures, sessions and alerts."""
     settings = _role_config(config)
     from analytics.role import run as run_role
+    from telemetry.config import check_whole
+
+    check_whole(settings)
 
     run_role(settings)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from telemetry.config import IngestConfig
 from telemetry.times import EARLIEST_MS, LATEST_MS, parse_time
 
 MSGPACK = "application/msgpack"
@@ -21,21 +22,40 @@ class Unreadable(msgspec.Struct, frozen=True):
     """What is wrong with it."""
 
 
-def read_payload(payload: bytes, content_type: str = "") -> Any:
+def read_payload(payload: bytes, content_type: str = "", max_nesting: int = IngestConfig().max_nesting) -> Any:
     """Return the plain value of a payload, or `Unreadable`.
 
     NaN, Infinity and numbers beyond 64-bit floats, which JSON does not have but devices send, are read (as
     floats that are not finite), so that they cost one value and not the whole message.
     """
     try:
-        return _msgpack.decode(payload) if content_type == MSGPACK else _json.decode(payload)
+        found = _msgpack.decode(payload) if content_type == MSGPACK else _json.decode(payload)
     except (ValueError, RecursionError) as error:
         if content_type == MSGPACK:
             return Unreadable(f"no MessagePack: {_words(error)}")
         try:
-            return json.loads(payload.decode())
+            found = json.loads(payload.decode())
         except (ValueError, RecursionError):
             return Unreadable(f"no JSON: {_words(error)}")
+    # Most payloads have not even so many brackets, which is quick to see.
+    brackets = len(payload) if content_type == MSGPACK else payload.count(b"{") + payload.count(b"[")
+    if brackets > max_nesting and _is_deeper(found, max_nesting):
+        return Unreadable(f"nested deeper than {max_nesting}; see ingest.max_nesting")
+    return found
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Return whether arrays and objects are nested deeper than `limit`."""
+    layer = [value] if type(value) in (dict, list) else []
+    while layer and limit:
+        limit -= 1
+        layer = [
+            child
+            for item in layer
+            for child in (item.values() if type(item) is dict else item)
+            if type(child) in (dict, list)
+        ]
+    return bool(layer)
 
 
 def read_scalar(payload: bytes) -> Any:

@@ -13,6 +13,7 @@ from ingest import decode as decode_module
 from ingest.decode import Decoded, Decoder
 from store.journal import DeviceKey
 from telemetry.channels import COMPRESSOR, KIND_BY_NAME, PORT
+from telemetry.config import IngestConfig
 from telemetry.frame import (
     FLAG_CLOCK_SKEW,
     FLAG_FUTURE,
@@ -35,7 +36,7 @@ def decoder(mode="live", registry=None, **known):
     return Decoder(
         prefix="voltair/v1",
         clock_mode=mode,
-        max_payload_bytes=4_000,
+        limits=IngestConfig(max_payload_bytes=4_000),
         devices=known.get("devices", {}),
         station_now=known.get("station_now", {}),
         registry=registry or Registry(),
@@ -405,7 +406,7 @@ def test_redelivered_messages_are_counted():
 
 
 def test_a_bug_of_ours_costs_the_message_that_meets_it(monkeypatch, caplog):
-    def read(payload, content_type):
+    def read(payload, content_type, nesting):
         if payload == b"bug":
             msg = "as if"
             raise KeyError(msg)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ingest.decode import Decoder
 from telemetry.channels import COMPRESSOR, PORT
+from telemetry.config import IngestConfig
 from telemetry.decoders import DecoderConfig
 from telemetry.frame import FLAG_RECEIPT_TIME, FLAG_RETAINED
 from telemetry.registry import Registry
@@ -29,8 +30,8 @@ TABLES = [
 
 def decode(*messages, mode="live"):
     decoder = Decoder(
-        prefix="voltair/v1", clock_mode=mode, max_payload_bytes=1_000, devices={}, station_now={}, registry=Registry(),
-        foreign=ForeignDecoders(msgspec.convert(TABLES, list[DecoderConfig]), "voltair/v1"),
+        prefix="voltair/v1", clock_mode=mode, limits=IngestConfig(max_payload_bytes=1_000), devices={}, station_now={},
+        registry=Registry(), foreign=ForeignDecoders(msgspec.convert(TABLES, list[DecoderConfig]), "voltair/v1"),
     )  # fmt: skip
     return decoder.decode(messages, np.full(len(messages), NOW))
 
