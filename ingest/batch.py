@@ -62,6 +62,7 @@ class Intake:
         self._waiting: deque[Arrival] = deque()
         self._messages = 0
         self._bytes = 0
+        self._generation = 0
         self._paused = False
         self._since = self._last = 0.0
         self._something = asyncio.Event()
@@ -155,11 +156,13 @@ class Intake:
             pause_s = _QUIET_S if self._messages >= _WINDOW else _TRICKLE_S
 
     def _take(self) -> list[Arrival]:
-        """Return the reads of the next batch, whole and in order."""
+        """Return the reads of the next batch, whole, in order and of one connection."""
         taken: list[Arrival] = []
         messages = size = 0
         limit = self._config
         while self._waiting and messages < limit.batch_messages and size < limit.batch_bytes:
+            if taken and self._waiting[0].generation != taken[0].generation:
+                break
             arrival = self._waiting.popleft()
             taken.append(arrival)
             messages += len(arrival.messages)
@@ -168,6 +171,16 @@ class Intake:
         self._bytes -= size
         return taken
 
+    def connected(self, generation: int) -> None:
+        """Take note of a connection that has brought nothing yet."""
+        if not self._waiting:
+            self._begin(generation)
+
+    def _begin(self, generation: int) -> None:
+        if generation != self._generation:
+            self._generation = generation
+            self._decoder.reconnected()
+
     async def _commit(self, arrivals: Sequence[Arrival]) -> None:
         source = self._source
         assert source is not None  # noqa: S101 - messages come from it
@@ -175,21 +188,19 @@ class Intake:
         receipt_ms = np.repeat(
             np.array([a.receipt_ms for a in arrivals], np.int64), [len(a.messages) for a in arrivals]
         )
+        generation = arrivals[0].generation
+        self._begin(generation)
         decoded = self._decoder.decode(messages, receipt_ms)
-        acks = [(a.generation, [m.packet_id for m in a.messages if m.packet_id]) for a in arrivals]
+        acks = [m.packet_id for m in messages if m.packet_id]
         await self._committer.commit(
             decoded,
             received=len(messages),
-            acknowledged=sum(len(ids) for _, ids in acks),
+            acknowledged=len(acks),
             connected=source.connected,
             on_full=self._pause,
             give_up=self._stopping,
         )
-        by_generation: dict[int, list[int]] = {}
-        for generation, ids in acks:
-            by_generation.setdefault(generation, []).extend(ids)
-        for generation, ids in by_generation.items():
-            source.acknowledge(generation, ids)
+        source.acknowledge(generation, acks)
         count = self.counters
         count["received"] += len(messages)
         count["batches"] += 1

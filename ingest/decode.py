@@ -151,6 +151,11 @@ class Decoder:
         self._limits = Limits(registry)
         self._routes.clear()
 
+    def reconnected(self) -> None:
+        """Take into account that messages of QoS 0 may be missing before the next ones."""
+        if self._foreign is not None:
+            self._foreign.host.reconnected()
+
     def decode(self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64]) -> Decoded:
         """Decode messages in order of arrival.
 

@@ -11,6 +11,7 @@ import msgspec
 from ingest.batch import Intake
 from ingest.commit import Committer
 from ingest.decode import Decoder
+from ingest.rebirths import Rebirths
 from ingest.session import Session
 from ingest.stations import StationsFile
 from store.journal import EntryType
@@ -78,6 +79,8 @@ class _Ingest:
             memory=config.data / "roles" / "ingest-subscriptions.json",
         )
         self._intake.attach(self._session)
+        self._host = foreign.host
+        self._rebirths = Rebirths(foreign.host, config.data / "roles" / "ingest-edge-nodes.json", self._session.publish)
         self._registry_due: bytes | None = None
         self._started_ms = wall_ms()
 
@@ -119,6 +122,9 @@ class _Ingest:
             self._changed.clear()
             await self._committer.tick(connected=self._session.connected)
             await self._look_at_stations()
+            if self._session.connected:
+                self._intake.connected(self._session.generation)
+                self._rebirths.tick()
             self._say()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
@@ -158,6 +164,7 @@ class _Ingest:
             },
             counters={
                 **intake.counters,
+                **self._host.counters,
                 "reconnects": session.reconnects,
                 "stale_acks": session.stale_acks,
             },

@@ -113,9 +113,7 @@ class OcppReader:
             msg = f"topic {config.topic!r} has no level {{{CHARGE_POINT}}}, which OCPP needs"
             raise ConfigError(msg)
         self._new: type[ChargePoint16] | type[ChargePoint201]
-        self._new, self.port = (
-            (ChargePoint16, "connector") if config.format == "ocpp16" else (ChargePoint201, "evse")
-        )
+        self._new, self.port = (ChargePoint16, "connector") if config.format == "ocpp16" else (ChargePoint201, "evse")
         self.device = f"{{{CHARGE_POINT}}}-{{{self.port}}}"
         self._memory: dict[tuple[str, ...], ChargePoint16 | ChargePoint201] = {}
 
@@ -196,5 +194,3 @@ def _fields(config: DecoderConfig) -> tuple[Field, ...]:
 def _element(fields: Sequence[Field], source: Any) -> Element:
     found = ((f.channel.name, f.find(source)) for f in fields)
     return {name: value for name, value in found if value is not None}
-
-

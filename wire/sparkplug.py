@@ -6,7 +6,7 @@ is asked for then, as after a gap. Births repeat every value, so what could not 
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,6 +126,18 @@ class Host:
             self._metrics -= len(node.born.pop(device, _Born()).types)
             return Report([Change(device, payload.time_ms, {}, {}, online=0)])
         return self._data(key, node, device, payload)
+
+    @property
+    def nodes(self) -> list[str]:
+        """Namespace/group/node of every node that was ever heard."""
+        return ["/".join(key) for key in self._nodes]
+
+    def expect(self, nodes: Iterable[str]) -> None:
+        """Know nodes of an earlier life by name: their births are wanted."""
+        for name in sorted(nodes)[:NODES_MAX]:
+            key = tuple(name.split("/"))
+            if len(key) == 3:
+                self._wanted[key] = self._nodes.setdefault(key, _Node())
 
     def reconnected(self) -> None:
         """Take into account that messages may be missing: aliases count no longer, births are wanted."""

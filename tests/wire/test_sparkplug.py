@@ -1,11 +1,10 @@
 """Sparkplug B: what births, aliases, gaps and deaths mean, from payloads made by hand."""
 
-import struct
-
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sparkplug_payloads import BOOLEAN, DOUBLE, INT32, INT64, STRING, T0, chunk, metric, payload
 
 from telemetry.decoders import DecoderConfig
 from telemetry.errors import ConfigError
@@ -13,8 +12,6 @@ from wire import sparkplug
 from wire.foreign import ForeignDecoders
 from wire.sparkplug_pb import read_sparkplug, rebirth_command
 
-T0 = 1_795_316_400_000
-INT32, INT64, FLOAT, DOUBLE, BOOLEAN, STRING = 3, 4, 9, 10, 11, 12
 TABLE = {
     "format": "sparkplug", "station": "isle", "kind": "compressor",
     "fields": {
@@ -23,46 +20,6 @@ TABLE = {
         "state": {"path": "[Run, Load]", "map": {"[true,true]": "loaded", "[true,false]": "unloaded"}},
     },
 }  # fmt: skip
-
-
-def number(tag: int, value: int) -> bytes:
-    """Return a field of Protocol Buffers that holds an integer."""
-    return varint(tag << 3) + varint(value)
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*out, value))
-
-
-def chunk(tag: int, data: bytes) -> bytes:
-    return varint(tag << 3 | 2) + varint(len(data)) + data
-
-
-def metric(name=None, value=None, datatype=None, alias=None, ms=None, historical=False) -> bytes:
-    """Return a metric, by the field numbers of sparkplug_b.proto."""
-    out = b"" if name is None else chunk(1, name.encode())
-    out += b"" if alias is None else number(2, alias)
-    out += b"" if ms is None else number(3, ms)
-    out += b"" if datatype is None else number(4, datatype)
-    out += number(5, 1) if historical else b""
-    if value is None:
-        return out + number(7, 1)
-    if type(value) is bool:
-        return out + number(14, value)
-    if type(value) is int:
-        return out + (number(10, value % 2**32) if datatype != INT64 else number(11, value % 2**64))
-    if type(value) is str:
-        return out + chunk(15, value.encode())
-    return out + varint(13 << 3 | 1) + struct.pack("<d", value)
-
-
-def payload(seq, *metrics, ms=T0) -> bytes:
-    out = b"" if ms is None else number(1, ms)
-    return out + b"".join(chunk(2, m) for m in metrics) + (b"" if seq is None else number(3, seq))
 
 
 class Edge:
@@ -104,10 +61,16 @@ def test_data_come_by_alias_and_say_only_what_changed():
     found, refused = edge.send(
         "DDATA", payload(2, metric(value=70_000.0, alias=1, ms=T0 + 1), metric(value=-7, alias=2, ms=T0 + 2))
     )
-    assert found == [("c1", False, {"power_kw": 70.0, "ts": T0 + 1}), ("c1", False, {"oil_temperature_c": -7, "ts": T0 + 2})]
+    assert found == [
+        ("c1", False, {"power_kw": 70.0, "ts": T0 + 1}),
+        ("c1", False, {"oil_temperature_c": -7, "ts": T0 + 2}),
+    ]
     assert refused == []
     # A field of several metrics reads those that stayed as they were, too.
-    assert edge.send("DDATA", payload(3, metric(value=False, alias=4))) == ([("c1", False, {"state": "unloaded", "ts": T0})], [])
+    assert edge.send("DDATA", payload(3, metric(value=False, alias=4))) == (
+        [("c1", False, {"state": "unloaded", "ts": T0})],
+        [],
+    )
     assert edge.send("DDATA", payload(4, metric(value="Y", alias=5))) == ([("c1", False, {"ts": T0})], [])
     assert edge.send("DDATA", payload(5, metric(alias=1))) == ([("c1", False, {"ts": T0})], [])  # null
     assert edge.asked(0) == []
@@ -135,7 +98,9 @@ def test_an_unknown_alias_is_refused_counted_and_asked_for():
     assert edge.send("DDATA", payload(8, metric("Oil", 5)))[0] == [("c1", False, {"ts": T0})]
     edge.born()
     assert edge.asked(1e6) == []
-    assert edge.send("DDATA", payload(2, metric(value=1_000.0, alias=1)))[0] == [("c1", False, {"power_kw": 1.0, "ts": T0})]
+    assert edge.send("DDATA", payload(2, metric(value=1_000.0, alias=1)))[0] == [
+        ("c1", False, {"power_kw": 1.0, "ts": T0})
+    ]
 
 
 def test_gaps_are_counted_and_repetitions_are_none():
@@ -169,7 +134,9 @@ def test_a_death_takes_the_nodes_devices_with_it_unless_it_is_an_old_one():
     assert edge.send("NDEATH", payload(None, metric("bdSeq", 1, INT64), ms=T0 - 10**9)) == ([], [])
     assert edge.counters["sparkplug_stale_deaths"] == 1
     assert edge.send("DDEATH", payload(2, ms=T0 + 5), device="c2")[0] == [("c2", True, {"online": 0, "ts": T0 + 5})]
-    assert edge.send("NDEATH", payload(None, metric("bdSeq", 2, INT64), ms=T0 - 10**9))[0] == [("c1", True, {"online": 0})]
+    assert edge.send("NDEATH", payload(None, metric("bdSeq", 2, INT64), ms=T0 - 10**9))[0] == [
+        ("c1", True, {"online": 0})
+    ]
     assert edge.send("DDATA", payload(3, metric(value=1.0, alias=1)))[1] != []
 
 
@@ -177,7 +144,9 @@ def test_in_event_mode_a_death_counts_when_its_node_was_last_heard():
     edge = Edge(event=True)
     edge.born()
     edge.send("DDATA", payload(2, metric(value=1.0, alias=1), ms=T0 + 77))
-    assert edge.send("NDEATH", payload(None, metric("bdSeq", 1, INT64)))[0] == [("c1", True, {"online": 0, "ts": T0 + 77})]
+    assert edge.send("NDEATH", payload(None, metric("bdSeq", 1, INT64)))[0] == [
+        ("c1", True, {"online": 0, "ts": T0 + 77})
+    ]
 
 
 def test_after_a_lost_connection_aliases_count_no_longer():
