@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +65,7 @@ class Intake:
         self._generation = 0
         self._paused = False
         self._since = self._last = 0.0
+        self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
         self._something = asyncio.Event()
         self._stopping = asyncio.Event()
         self.counters: Counter[str] = Counter()
@@ -107,10 +108,11 @@ class Intake:
         if self._source is not None:
             self._source.pause_reading()
 
-    def _resume(self) -> None:
-        self._paused = False
-        if self._source is not None:
-            self._source.resume_reading()
+    def _resume_if_room(self) -> None:
+        if self._paused and not self._beyond(1):
+            self._paused = False
+            if self._source is not None:
+                self._source.resume_reading()
 
     async def run(self) -> None:
         """Commit batch after batch until `stop`; then commit what is there and return.
@@ -121,10 +123,17 @@ class Intake:
             If the journal cannot be written for a reason that does not pass by itself.
         """
         while True:
+            try:
+                if self._jobs:
+                    await self._jobs.popleft()()
+                    self._resume_if_room()
+            except JournalFull:
+                return
             if not self._waiting:
                 if self._stopping.is_set():
                     return
-                await self._something.wait()
+                if not self._jobs:
+                    await self._something.wait()
             self._something.clear()
             if not self._waiting:
                 continue
@@ -133,8 +142,30 @@ class Intake:
                 await self._commit(self._take())
             except JournalFull:
                 return  # stopping, and not acknowledged: the broker keeps them
-            if self._paused and not self._beyond(1):
-                self._resume()
+            self._resume_if_room()
+
+    async def between(self, work: Callable[[Callable[[], None], asyncio.Event], Awaitable[None]]) -> None:
+        """Do work that decodes and commits between two batches; it is given what `Committer.commit` wants.
+
+        Raises
+        ------
+        JournalFull
+            If ingest stops before the journal has room for it.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def job() -> None:
+            try:
+                await work(self._pause, self._stopping)
+            except BaseException as error:
+                done.set_exception(error)
+                done.exception()  # marks it as seen: whoever asked may be gone
+                raise
+            done.set_result(None)
+
+        self._jobs.append(job)
+        self._something.set()
+        await done
 
     def stop(self) -> None:
         """Commit what has come, then end `run`."""

@@ -8,6 +8,7 @@ the others.
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,7 +157,22 @@ class Decoder:
         if self._foreign is not None:
             self._foreign.host.reconnected()
 
-    def decode(self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64]) -> Decoded:
+    @contextmanager
+    def again(self, foreign: ForeignDecoders) -> Iterator[None]:
+        """Decode old messages within this block, by decoders whose memory of devices is not that of the present."""
+        kept = self._foreign, self._routes
+        self._foreign, self._routes = foreign, {}
+        try:
+            yield
+        finally:
+            self._foreign, self._routes = kept
+
+    def decode(
+        self,
+        messages: Sequence[Publish],
+        receipt_ms: NDArray[np.int64],
+        only: Sequence[int | None] | None = None,
+    ) -> Decoded:
         """Decode messages in order of arrival.
 
         Devices and clocks count as known from here on, so the result must be committed before the next one's.
@@ -165,24 +181,29 @@ class Decoder:
         ----------
         receipt_ms
             (n,) when each message came [ms].
+        only
+            (n,) the one element of a message's array that counts, None: all.
         """
         try:
-            return self._decode(messages, receipt_ms)
+            return self._decode(messages, receipt_ms, only)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
             # A message that meets a bug of ours would come again and again, and stop every other device.
             if len(messages) == 1:
                 _log.exception("decoding a message of %s failed", messages[0].topic)
                 return _refused(messages[0], int(receipt_ms[0]), f"Voltair failed on it: {error!r}")
-        half = len(messages) // 2
+        first, second = slice(len(messages) // 2), slice(len(messages) // 2, None)
         return _joined(
-            self.decode(messages[:half], receipt_ms[:half]), self.decode(messages[half:], receipt_ms[half:])
+            self.decode(messages[first], receipt_ms[first], only and only[first]),
+            self.decode(messages[second], receipt_ms[second], only and only[second]),
         )
 
-    def _decode(self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64]) -> Decoded:
+    def _decode(
+        self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64], only: Sequence[int | None] | None
+    ) -> Decoded:
         kinds = [_Rows(kind) for kind in KINDS]
         dead: list[tuple[int, int, str]] = []
         flags = np.array([m.flags for m in messages], np.uint8)
-        self._sort(messages, receipt_ms, kinds, dead)
+        self._sort(messages, receipt_ms, only, kinds, dead)
         kinds = [rows for rows in kinds if rows.device]
         for rows in kinds:
             self._read_times(rows, receipt_ms, (flags & FLAG_RETAIN) != 0)
@@ -213,6 +234,7 @@ class Decoder:
         self,
         messages: Sequence[Publish],
         receipt_ms: NDArray[np.int64],
+        only: Sequence[int | None] | None,
         kinds: Sequence[_Rows],
         dead: list[tuple[int, int, str]],
     ) -> None:
@@ -231,7 +253,8 @@ class Decoder:
                 if route.foreign is None:
                     dead.append((place, _WHOLE, route.why))
                 else:
-                    self._sort_foreign(place, message, route.foreign, int(receipt_ms[place]), kinds, dead)
+                    wanted = only[place] if only else None
+                    self._sort_foreign(place, message, route.foreign, int(receipt_ms[place]), wanted, kinds, dead)
                 continue
             rows = kinds[route.kind]
             presence = route.presence
@@ -241,7 +264,10 @@ class Decoder:
             if type(value) is dict and not presence:
                 rows.add(route.device, place, value, rows.telemetry)
                 continue
+            wanted = only[place] if only else None
             for element, item in enumerate(value) if type(value) is list else ((_WHOLE, value),):
+                if wanted not in (None, element):
+                    continue
                 found = _reading(item, presence=presence)
                 if isinstance(found, str):
                     dead.append((place, element, found))
@@ -256,12 +282,15 @@ class Decoder:
         message: Publish,
         match: Match,
         receipt_ms: int,
+        wanted: int | None,
         kinds: Sequence[_Rows],
         dead: list[tuple[int, int, str]],
     ) -> None:
         """Give the readings of a foreign message to the rows of their kinds."""
         outcome = match.read(message.payload, message.content_type, receipt_ms if self._clock is None else None)
         for reading in outcome.readings:
+            if wanted not in (None, reading.place):
+                continue
             device = self._device(DeviceKey(reading.station, reading.kind.name, reading.device))
             if isinstance(device, str):
                 dead.append((place, reading.place, device))
@@ -270,7 +299,7 @@ class Decoder:
             if reading.place != _WHOLE:
                 rows.element[len(rows.device)] = reading.place
             rows.add(device, place, reading.element, rows.presence if reading.presence else rows.telemetry)
-        dead += [(place, element, why) for element, why in outcome.refused]
+        dead += [(place, element, why) for element, why in outcome.refused if wanted in (None, element)]
 
     def _device(self, key: DeviceKey) -> int | str:
         """Return a device's index; a new device gets the next, or what forbids it."""

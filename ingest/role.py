@@ -11,12 +11,14 @@ import msgspec
 from ingest.batch import Intake
 from ingest.commit import Committer
 from ingest.decode import Decoder
+from ingest.letters import Answer, Letters, Mailbox, Request, Work
 from ingest.rebirths import Rebirths
 from ingest.session import Session
 from ingest.stations import StationsFile
-from store.journal import EntryType
+from store.journal import EntryType, JournalWriter
 from store.roles import RoleLock, RoleStatus, wall_ms, write_status
 from telemetry.config import Config
+from telemetry.registry import Registry
 from wire.foreign import ForeignDecoders
 
 ROLE = "ingest"
@@ -49,6 +51,45 @@ def run(config: Config) -> None:
             runner.run(_Ingest(config).run())
 
 
+def settle(config: Config, request: Request) -> Answer:
+    """Do what a command wants done with dead letters, where ingest does not run.
+
+    Raises
+    ------
+    RoleLocked
+        If it does: leave it to that.
+    JournalError, ConfigError
+        As in `run`.
+    """
+    with RoleLock(config.data, ROLE):
+        foreign = ForeignDecoders(config.decoders, config.mqtt.prefix, config.ingest.max_nesting)
+        committer = Committer(config)
+        stations = StationsFile(config.stations_file, committer.journal.latest(EntryType.REGISTRY))
+        stations.poll()
+        decoder = _decoder(config, committer.journal, stations.registry, foreign)
+
+        async def now(work: Work) -> None:
+            full = asyncio.Event()  # a full journal is not waited for
+            await work(full.set, full)
+
+        try:
+            return asyncio.run(Letters(config, decoder, committer).do(request, now))
+        finally:
+            committer.close()
+
+
+def _decoder(config: Config, journal: JournalWriter, registry: Registry, foreign: ForeignDecoders) -> Decoder:
+    return Decoder(
+        prefix=config.mqtt.prefix,
+        clock_mode=config.clock.mode,
+        limits=config.ingest,
+        devices=journal.devices,
+        station_now=journal.station_now,
+        registry=registry,
+        foreign=foreign,
+    )
+
+
 class _Ingest:
     """The parts of the role, wired."""
 
@@ -59,15 +100,9 @@ class _Ingest:
         self._committer = Committer(config)
         journal = self._committer.journal
         self._stations = StationsFile(config.stations_file, journal.latest(EntryType.REGISTRY))
-        self._decoder = Decoder(
-            prefix=config.mqtt.prefix,
-            clock_mode=config.clock.mode,
-            limits=config.ingest,
-            devices=journal.devices,
-            station_now=journal.station_now,
-            registry=self._stations.registry,
-            foreign=foreign,
-        )
+        self._decoder = _decoder(config, journal, self._stations.registry, foreign)
+        self._letters = Letters(config, self._decoder, self._committer)
+        self._mailbox = Mailbox(config.data)
         filters = [config.mqtt.share + name for name in foreign.filters]
         self._intake = Intake(config.ingest, self._decoder, self._committer)
         self._changed = asyncio.Event()
@@ -98,6 +133,7 @@ class _Ingest:
                 self._session.run(),
                 self._tick(),
                 self._every(RETIRE_S, self._committer.retire),
+                self._every(TICK_S, self._read_mail),
                 stop.wait(),
             )
         ]
@@ -134,6 +170,10 @@ class _Ingest:
         while True:
             await asyncio.sleep(period_s)
             await work()
+
+    async def _read_mail(self) -> None:
+        for name, request in self._mailbox.take():
+            self._mailbox.answer(name, await self._letters.do(request, self._intake.between))
 
     async def _look_at_stations(self) -> None:
         body = self._stations.poll()

@@ -51,8 +51,8 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Id, or a template of names; empty: the topic's `{device}`."""
     format: Format = "json"
     """`text`: the payload is one value, a number, true, false, or a text. `senml`: RFC 8428 in JSON, or in CBOR where
-    MQTT 5's content type says so; `senml-cbor`: always in CBOR; the base name is `{base}` in `device`, fields' paths are
-    names of records. `sparkplug`: Sparkplug B; the fields' paths are names of metrics. `ocpp16`, `ocpp201`: OCPP-J
+    MQTT 5's content type says so; `senml-cbor`: always in CBOR; the base name is `{base}` in `device`, paths of fields
+    are names of records. `sparkplug`: Sparkplug B; the fields' paths are names of metrics. `ocpp16`, `ocpp201`: OCPP-J
     frames, without fields; the topic has a level `{charge_point}`, and `{connector}` or `{evse}` is the port's number.
     """
     readings: str = ""

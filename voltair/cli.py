@@ -241,6 +241,31 @@ def schema() -> None:
     typer.echo(json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False))
 
 
+LetterIds = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which, as in the list.")]
+LetterReason = Annotated[str, typer.Option(metavar="TEXT", help="Those whose reason contains this.")]
+AllLetters = Annotated[bool, typer.Option("--all", help="All.")]
+
+
+@letters_app.command()
+def retry(
+    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
+) -> None:
+    """Read them again by the present configuration; exit 1 if some cannot be read now, either."""
+    from voltair.letters import settle_letters
+
+    raise typer.Exit(settle_letters(_config(config), "retry", ids or [], reason, everything=all_))
+
+
+@letters_app.command()
+def drop(
+    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
+) -> None:
+    """Remove them for good."""
+    from voltair.letters import settle_letters
+
+    raise typer.Exit(settle_letters(_config(config), "drop", ids or [], reason, everything=all_))
+
+
 @letters_app.command("list")
 def list_letters(
     config: ConfigPath = None,
