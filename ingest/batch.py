@@ -239,5 +239,6 @@ class Intake:
         count["unknown_keys"] += decoded.unknown_keys
         count["dead_lettered"] += decoded.dead_messages
         count["readings"] += decoded.readings
+        count.update(decoded.flagged)
         for reason, refused in decoded.rejected.items():
             count[f"rejected_{reason}"] += refused

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from ingest.decode import Decoded
+from ingest.decoded import Decoded
 from ingest.retention import entries_done
 from store.deadletters import DeadLetter, DeadLetterWriter
 from store.journal import EntryType, JournalWriter

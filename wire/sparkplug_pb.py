@@ -63,13 +63,14 @@ def _payload_class() -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("voltair.Payload"))
 
 
-_Payload = _payload_class()
+PAYLOAD = _payload_class()
+"""The message class of Protocol Buffers."""
 
 
 def read_sparkplug(data: bytes) -> Payload | Unreadable:
     """Return a message, or why it is none."""
     try:
-        found = _Payload.FromString(data)
+        found = PAYLOAD.FromString(data)
     except DecodeError as error:
         return Unreadable(f"no Sparkplug B payload: {error}")
     if found.uuid == b"SPBV1.0_COMPRESSED":
@@ -103,6 +104,6 @@ def value_of(metric: Metric, datatype: int) -> Any:
 
 def rebirth_command(now_ms: int) -> bytes:
     """Return the NCMD that asks an edge node for its births."""
-    command = _Payload(timestamp=now_ms)
+    command = PAYLOAD(timestamp=now_ms)
     command.metrics.add(name=b"Node Control/Rebirth", timestamp=now_ms, datatype=BOOLEAN, boolean_value=True)
     return bytes(command.SerializeToString())
