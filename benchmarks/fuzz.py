@@ -63,7 +63,8 @@ _MSGPACK_BITS = [
 _SENML_FIELDS = {"power_kw": {"path": "p", "unit": "W"}, "state": {"path": "[m, x]", "map": {"[true,1]": "loaded"}}}
 _CBOR_BITS = [
     b"\xd8\x1c", b"\xd8\x1d\x00", b"\xc2\x50" + b"\xff" * 16, b"\xc4\x82\x1b" + b"\xff" * 8 + b"\x01", b"\x9f",
-    b"\xbf", b"\x9b" + b"\xff" * 8, b"\x81" * 2_000, b"\xd8\x23\x61(", b"\xf9\x7e\x00", b"\xc0\x61x", b"\x5f", b"\xd9\x01\x02\x80",
+    b"\xbf", b"\x9b" + b"\xff" * 8, b"\x81" * 2_000,
+    b"\xd8\x23\x61(", b"\xf9\x7e\x00", b"\xc0\x61x", b"\x5f", b"\xd9\x01\x02\x80",
 ]  # fmt: skip
 _FOREIGN: list[dict[str, Any]] = [
     *({"preset": name, "station": "isle"} for name in ("evcc", "everest")),

@@ -33,7 +33,7 @@ class Ingest(Server):
 
     def __init__(self, folder: Path, broker_url: str, settings: str = "", patch: str = "") -> None:
         folder.mkdir(exist_ok=True)
-        mqtt, _, more = settings.partition("[")
+        mqtt, _, more = f"\n{settings}".partition("\n[")
         (folder / "voltair.toml").write_text(
             f'data_dir = "data"\n[mqtt]\nurl = "{broker_url}"\n{mqtt}\n{"[" if more else ""}{more}'
         )

@@ -31,7 +31,8 @@ TABLES = [
 def decode(*messages, mode="live", **limits):
     decoder = Decoder(
         prefix="voltair/v1", clock_mode=mode, limits=IngestConfig(max_payload_bytes=1_000, **limits), devices={},
-        station_now={}, registry=Registry(), foreign=ForeignDecoders(msgspec.convert(TABLES, list[DecoderConfig]), "voltair/v1"),
+        station_now={}, registry=Registry(),
+        foreign=ForeignDecoders(msgspec.convert(TABLES, list[DecoderConfig]), "voltair/v1"),
     )  # fmt: skip
     return decoder.decode(messages, np.full(len(messages), NOW))
 

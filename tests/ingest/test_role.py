@@ -201,24 +201,83 @@ def test_presence_messagepack_and_what_cannot_be_read(tmp_path):
             assert frames[2].values[0, PORT.value_index["power_kw"]] == 6.5
 
 
-def test_over_tls(tmp_path):
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+def signed(folder, name, more, ca=None):
+    """Make a key and a certificate, signed by `ca` or by itself."""
+    key, cert = folder / f"{name}.key", folder / f"{name}.pem"
+    signer = ["-CA", folder / f"{ca}.pem", "-CAkey", folder / f"{ca}.key"] if ca else []
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+         "-subj", f"/CN={name}", *more, *signer, "-keyout", key, "-out", cert],
         check=True, capture_output=True,
     )  # fmt: skip
     key.chmod(0o644)
+    return key, cert
+
+
+def test_over_tls_with_client_certificates(tmp_path):
+    _, ca = signed(tmp_path, "ca", ["-addext", "keyUsage=keyCertSign"])
+    key, cert = signed(tmp_path, "broker", ["-addext", "subjectAltName=IP:127.0.0.1"], "ca")
+    own_key, own_cert = signed(tmp_path, "voltair", [], "ca")
+    strange_key, strange_cert = signed(tmp_path, "strange", [])
     tls = free_port()
-    extra = f"listener {tls} 127.0.0.1\ncertfile {cert}\nkeyfile {key}\nallow_anonymous true"
+    extra = f"""listener {tls} 127.0.0.1
+        cafile {ca}
+        certfile {cert}
+        keyfile {key}
+        require_certificate true
+        use_identity_as_username true
+        allow_anonymous true"""
     with mosquitto(extra) as broker, publisher(broker) as client:
         url = f"mqtts://127.0.0.1:{tls}"
-        with started(Ingest(tmp_path / "v", url, f'ca_file = "{cert}"')) as ingest:
+        own = f'ca_file = "{ca}"\ncert_file = "{own_cert}"\nkey_file = "{own_key}"'
+        with started(Ingest(tmp_path / "v", url, own)) as ingest:
             ingest.ready()
             send(client, range(3))
             ingest.journalled(3)
-        with started(Ingest(tmp_path / "w", url)) as distrustful:
-            distrustful.until(lambda s: "certificate" in " ".join(s.problems), "the refusal")
+        with started(Ingest(tmp_path / "w", url, own.replace(f'ca_file = "{ca}"', ""))) as distrustful:
+            distrustful.until(lambda s: "certificate" in " ".join(s.problems), "the refusal of the broker")
+        for name, settings in (
+            ("x", f'ca_file = "{ca}"'),
+            ("y", f'ca_file = "{ca}"\ncert_file = "{strange_cert}"\nkey_file = "{strange_key}"'),
+        ):
+            with started(Ingest(tmp_path / name, url, settings)) as stranger:
+                stranger.until(lambda s: "no connection" in " ".join(s.problems), "the refusal by the broker")
+                assert not stranger.status().ready
+
+
+def test_publications_of_qos_2_and_0_come_too(tmp_path):
+    with mosquitto() as broker, publisher(broker) as client, started(Ingest(tmp_path / "v", broker.url)) as ingest:
+        ingest.ready()
+        for qos in (2, 0, 1):
+            body = json.dumps({"ts": NOW + qos, "seq": qos})
+            client.publish(TOPIC.format(1), body, qos=qos).wait_for_publish(30)
+            ingest.journalled(len(ingest.seqs()) + (qos not in ingest.seqs()))
+        ingest.journalled(3)
+        assert sorted(ingest.seqs()) == [0, 1, 2]
+        totals = ingest.totals()
+        # QoS 2 is handed over at QoS 1; QoS 0 is not acknowledged.
+        assert (totals.received, totals.acknowledged) == (3, 2)
+
+
+def test_a_shared_subscription_is_split_between_instances_and_nothing_is_lost(tmp_path):
+    shared = (
+        'topics = ["$share/g/voltair/v1/+/+/+/telemetry"]\n[[decoders]]\ntopic = "plant/{device}"\nstation = "isle"\n'
+        'kind = "port"\n[decoders.fields]\npower_kw = "p"\n'
+    )
+    with mosquitto() as broker, publisher(broker) as client:
+        one = Ingest(tmp_path / "one", broker.url, f'client_id = "one"\n{shared}')
+        two = Ingest(tmp_path / "two", broker.url, f'client_id = "two"\n{shared}')
+        with started(one), started(two):
+            one.ready()
+            two.ready()
+            send(client, range(200))
+            sent = [client.publish("plant/c1", json.dumps({"p": n}), qos=1) for n in range(20)]
+            for info in sent:
+                info.wait_for_publish(30)
+            one.until(lambda _: one.totals().journalled + two.totals().journalled == 220, "all of them")
+            assert sorted(s for s in one.seqs() + two.seqs() if s >= 0) == list(range(200))
+            assert one.seqs()
+            assert two.seqs()
 
 
 def test_a_full_journal_is_said_and_survived(tmp_path):
