@@ -266,7 +266,7 @@ def _pack(make: Make) -> list[Any]:
     """Return SenML records, with labels of both forms."""
     labels: list[Any] = ["bn", "bt", "bu", "bv", "bver", "n", "u", "v", "vs", "vb", "s", "t", "x_", *range(-6, 9)]
     scalars = [v for v in (*_NUMBERS, *_WORDS, "p", "W", 10) if type(v) is not int or abs(v) < 2**63]
-    labels += map(str, labels)
+    labels += [str(label) for label in labels]
     return [{make.choice(labels): make.choice(scalars) for _ in range(4)} for _ in range(make.randrange(5))]
 
 

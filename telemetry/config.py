@@ -61,7 +61,7 @@ class IngestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """or this long after its first message."""
     max_payload_bytes: int = 1_048_576
     """A longer payload is dead-lettered."""
-    max_nesting: int = 32
+    max_nesting: int = 100
     """A payload whose arrays and objects are nested deeper is dead-lettered."""
     max_devices: int = 200_000
     """So many devices may speak in all; a message of one more is dead-lettered, unless stations.toml lists it,"""

@@ -483,12 +483,12 @@ def test_devices_beyond_the_limits_are_dead_letters_but_those_that_are_listed():
 @pytest.mark.parametrize("shell", [b'{"x": %s}', b'[{"x": 1}, {"x": %s}]', b'[{"x": "{"}, {"x": %s}, "]"]'])
 def test_nesting_is_limited_whatever_texts_hold(shell):
     levels = shell.count(b"[{") + 1
-    for depth, dead in ((32 - levels, []), (33 - levels, ["nested deeper than 32; see ingest.max_nesting"])):
+    for depth, dead in ((100 - levels, []), (101 - levels, ["nested deeper than 100; see ingest.max_nesting"])):
         outer, inner = depth // 2, depth - depth // 2
         nest = b'{"y": ' * outer + b"[" * inner + b"]" * inner + b"}" * outer
         found = decode(message(shell % nest))
         assert [x.reason for x in found.letters if "nested" in x.reason] == dead
-        assert read_payload(msgspec.msgpack.encode(json.loads(shell % nest)), "application/msgpack", 32) == (
+        assert read_payload(msgspec.msgpack.encode(json.loads(shell % nest)), "application/msgpack", 100) == (
             json.loads(shell % nest) if not dead else Unreadable(dead[0])
         )
 

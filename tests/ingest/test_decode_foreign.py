@@ -103,7 +103,7 @@ def test_event_mode_wants_a_time_from_the_device():
 
 
 def test_decoders_obey_the_limits_too():
-    deep = b'{"p": ' + b"[" * 40 + b"]" * 40 + b"}"
+    deep = b'{"p": ' + b"[" * 101 + b"]" * 101 + b"}"
     found = decode(
         message("plant/isle/c1/state", deep),
         message("plant/isle/c1/state", {"p": 1, "t": NOW / 1e3}),
@@ -111,6 +111,6 @@ def test_decoders_obey_the_limits_too():
         max_devices=1,
     )
     assert [x.reason.split(";")[0] for x in found.letters] == [
-        "nested deeper than 32", "device 'c2' of station 'isle' is one too many",
+        "nested deeper than 100", "device 'c2' of station 'isle' is one too many",
     ]  # fmt: skip
     assert found.readings == 1
