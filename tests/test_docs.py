@@ -18,7 +18,7 @@ from api.bodies import FORMATS
 from api.routes import alerts, operation, series, silences, statements, stations, stream, webhooks
 from ingest.decode import Decoder
 from telemetry.channels import KINDS
-from telemetry.config import load_config
+from telemetry.config import IngestConfig, load_config
 from telemetry.registry import Registry, registry_from_tables
 from telemetry.units import UNITS
 from voltair.cli import app
@@ -61,7 +61,7 @@ def decode(topic: str, payload: bytes) -> Any:
     decoder = Decoder(
         prefix="voltair/v1",
         clock_mode="live",
-        max_payload_bytes=1_000_000,
+        limits=IngestConfig(),
         devices={},
         station_now={},
         registry=Registry(),
