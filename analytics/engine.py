@@ -94,6 +94,8 @@ class Engine:
         self.deaf_until_ms = LONG_AGO
         self.outbox: list[tuple[int, bytes]] = []
         """Derived rows (points, bytes) for the writer, to go down with the next checkpoint."""
+        self.advice: dict[str, tuple[int, bytes]] = {}
+        """Station -> (time, JSON) of new advice, to go down with the next checkpoint."""
         self.published_ms: dict[str, int] = {}
         """Station -> end of the minutes whose rows are out."""
         self.changed_devices: set[tuple[str, str]] = set()

@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS deaf(from_ms INTEGER PRIMARY KEY, to_ms INTEGER);
 CREATE TABLE IF NOT EXISTS transition(
     n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, alert TEXT, station TEXT, time_ms INTEGER, body BLOB);
 CREATE TABLE IF NOT EXISTS outbox(n INTEGER PRIMARY KEY AUTOINCREMENT, points INTEGER, body BLOB);
+CREATE TABLE IF NOT EXISTS advice(station TEXT PRIMARY KEY, at_ms INTEGER, body BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS snapshot(key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID;
 """
 
@@ -93,6 +94,8 @@ class Checkpoint:
     gone_runs: list[tuple[str, str, str, int, int]] = field(default_factory=list)
     deaf: list[tuple[int, int]] = field(default_factory=list)
     outbox: list[tuple[int, bytes]] = field(default_factory=list)
+    advice: list[tuple[str, int, bytes]] = field(default_factory=list)
+    """(station, at_ms, JSON) of the advice that is in force from here on."""
     snapshots: list[tuple[str, bytes]] = field(default_factory=list)
     gone_snapshots: list[str] = field(default_factory=list)
     """Beginnings of snapshot keys that are no longer valid."""
@@ -195,6 +198,7 @@ class StateWriter:
         many("INSERT OR REPLACE INTO run VALUES(?, ?, ?, ?, ?, ?, ?)", checkpoint.runs)
         many("INSERT OR REPLACE INTO deaf VALUES(?, ?)", checkpoint.deaf)
         many("INSERT INTO outbox(points, body) VALUES(?, ?)", checkpoint.outbox)
+        many("INSERT OR REPLACE INTO advice VALUES(?, ?, ?)", checkpoint.advice)
         many("DELETE FROM snapshot WHERE substr(key, 1, length(?1)) = ?1", [(k,) for k in checkpoint.gone_snapshots])
         many("INSERT OR REPLACE INTO snapshot VALUES(?, ?)", checkpoint.snapshots)
 
@@ -284,6 +288,11 @@ class StateReader:
             (station, kind, device, start_ms),
         )
         return (RunRow(kind, device, s, q, e, msgspec.msgpack.decode(b, type=RunBody)) for s, q, e, b in rows)
+
+    def advice(self, station: str) -> bytes | None:
+        """Return the advice record in force at a station as JSON; None before the first."""
+        row = self._db.execute("SELECT body FROM advice WHERE station = ?", (station,)).fetchone()
+        return None if row is None else row[0]
 
     def deaf(self, from_ms: int, to_ms: int) -> NDArray[np.int64]:
         """Return (k, 2) intervals in `[from_ms, to_ms)` in which Voltair could not hear its devices."""

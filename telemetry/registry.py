@@ -96,6 +96,16 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return [m if isinstance(m, MeterSpan) else MeterSpan(m) for m in self.meters]
 
 
+class Inlet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The air that the machines take in, for stations that count free air delivery."""
+
+    temperature_c: Annotated[float, msgspec.Meta(ge=-60, le=80)]
+    pressure_bar: Annotated[float, msgspec.Meta(ge=0.4, le=1.2)]
+    """Absolute."""
+    humidity: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Relative, as a fraction of 1."""
+
+
 class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One site of one kind."""
 
@@ -109,6 +119,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     open_hours: str = "24/7"
     transformer_kva: float | None = None
     flow_reference: str = "ANR"
+    inlet: Inlet | None = None
+    """Needed to convert volumes of `flow_reference = "FAD"`; None: 20 C, 1.01325 bar, dry."""
     contract_pressure_bar: tuple[float, float] | None = None
     dew_point_max_c: float | None = None
     receiver_m3: float | None = None

@@ -15,10 +15,10 @@ from starlette.routing import Match, Route
 from analytics.kpis.charging import LATER
 from analytics.rules.load import load_rules
 from api.bodies import FORMATS
-from api.routes import alerts, operation, series, silences, stations, stream, webhooks
+from api.routes import alerts, operation, series, silences, statements, stations, stream, webhooks
 from ingest.decode import Decoder
 from telemetry.channels import KINDS
-from telemetry.config import load_config
+from telemetry.config import IngestConfig, load_config
 from telemetry.registry import Registry, registry_from_tables
 from telemetry.units import UNITS
 from voltair.cli import app
@@ -61,7 +61,7 @@ def decode(topic: str, payload: bytes) -> Any:
     decoder = Decoder(
         prefix="voltair/v1",
         clock_mode="live",
-        max_payload_bytes=1_000_000,
+        limits=IngestConfig(),
         devices={},
         station_now={},
         registry=Registry(),
@@ -125,7 +125,7 @@ def check_command(words: list[str]) -> None:
 
 
 def check_call(method: str, path: str) -> None:
-    routers = [alerts, operation, series, silences, stations, stream, webhooks]
+    routers = [alerts, operation, series, silences, statements, stations, stream, webhooks]
     routes = [(r, "/api/v1") for m in routers for r in m.router.routes] + [(r, "") for r in operation.outside.routes]
     for route, base in routes:
         assert isinstance(route, Route)

@@ -66,9 +66,12 @@ def _role_config(path: Path | None) -> "Config":
 @app.command()
 def run(config: ConfigPath = None) -> None:
     """Start every role and restart one that dies; SIGTERM stops all."""
+    from telemetry.config import check_whole
     from voltair.supervise import supervise
 
-    raise typer.Exit(supervise(_role_config(config), config))
+    settings = _role_config(config)
+    check_whole(settings)
+    raise typer.Exit(supervise(settings, config))
 
 
 @app.command()
@@ -85,6 +88,9 @@ def analytics(config: ConfigPath = None) -> None:
     """Turn the journal into minutes, key figures, sessions and alerts."""
     settings = _role_config(config)
     from analytics.role import run as run_role
+    from telemetry.config import check_whole
+
+    check_whole(settings)
 
     run_role(settings)
 
@@ -280,6 +286,31 @@ def schema() -> None:
     from telemetry.config import Config
 
     typer.echo(json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False))
+
+
+LetterIds = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which, as in the list.")]
+LetterReason = Annotated[str, typer.Option(metavar="TEXT", help="Those whose reason contains this.")]
+AllLetters = Annotated[bool, typer.Option("--all", help="All.")]
+
+
+@letters_app.command()
+def retry(
+    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
+) -> None:
+    """Read them again by the present configuration; exit 1 if some cannot be read now, either."""
+    from voltair.letters import settle_letters
+
+    raise typer.Exit(settle_letters(_config(config), "retry", ids or [], reason, everything=all_))
+
+
+@letters_app.command()
+def drop(
+    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
+) -> None:
+    """Remove them for good."""
+    from voltair.letters import settle_letters
+
+    raise typer.Exit(settle_letters(_config(config), "drop", ids or [], reason, everything=all_))
 
 
 @rules_app.command("test")

@@ -11,6 +11,8 @@ from analytics.detectors.air_machines import MACHINES
 from analytics.detectors.air_meters import METERS
 from analytics.detectors.air_pressure import PRESSURE
 from analytics.detectors.air_sensors import SENSORS
+from analytics.detectors.degraded import EFFICIENCY_DEGRADED
+from analytics.detectors.impossible import IMPOSSIBLE_EFFICIENCY
 from analytics.detectors.signal import Detector, Signal
 
 __all__ = ["DETECTORS", "Detector", "Signal"]
@@ -21,5 +23,7 @@ DETECTORS: Mapping[str, Detector] = {
     **METERS,
     **PRESSURE,
     **SENSORS,
+    "efficiency_degraded": EFFICIENCY_DEGRADED,
+    "impossible_efficiency": IMPOSSIBLE_EFFICIENCY,
 }
 """Name -> detector; rules name them."""

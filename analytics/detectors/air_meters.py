@@ -1,4 +1,4 @@
-"""Meters of an air station that run backwards, begin anew, or say what physics forbids."""
+"""Meters of an air station that run backwards, begin anew, or contradict the machines' power."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,6 @@ from analytics.detectors.air_minutes import (
     trailing_sum,
 )
 from analytics.detectors.signal import Detector, Signal
-from analytics.kernels.thermo import TO_INLET, isentropic_kwh_per_m3
 from analytics.window import Window
 
 SOME_FLOW, NO_POWER, SOME_POWER = 0.05, 0.02, 0.2
@@ -26,7 +25,6 @@ BACKWARDS = 0.01
 RESETS_MIN = 30
 REVERSED = 3
 """Resets in that time that are a register which counts backwards."""
-EFFICIENCY_MIN = 20
 
 
 def flow_without_power(window: Window, from_ms: int, _to_ms: int) -> Signal:
@@ -91,43 +89,7 @@ def meter_reset(window: Window, from_ms: int, _to_ms: int) -> Signal:
     return signal_of(m, from_ms, parts)
 
 
-def impossible_efficiency(window: Window, from_ms: int, _to_ms: int) -> Signal:
-    """Return the isentropic efficiency of each compressor and of the station over 20 minutes [1].
-
-    No machine needs less than isentropic work; far below it one of the meters is wrong. The station's power is that of
-    all its compressors, its flow that of the mains, so it is judged only where every one of them is known.
-    """
-    m = Minutes(window)
-    to_inlet = TO_INLET[window.station.flow_reference]
-    header = m.header_bar()
-    power, flow = m.mean("compressor", "power_kw"), m.mean("compressor", "flow_m3_min")
-    own = m.mean("compressor", "discharge_pressure_bar")
-    machine = _efficiency(power, flow * to_inlet, np.where(np.isnan(own), header, own))
-    main = m.mean("air_main", "flow_m3_min")
-    listed = set(window.station.listed("compressor"))
-    complete = bool(len(power)) and listed <= set(m.devices("compressor"))
-    total_kw = power.sum(axis=0, keepdims=True) if complete else np.full((1, m.count), np.nan)
-    total_flow = np.where(np.isnan(main).all(axis=0), np.nan, np.nansum(main, axis=0))[None]
-    station = _efficiency(total_kw, total_flow * to_inlet, header[None])
-    # The station stands at its first main; a station without one has its machines only.
-    mains = m.devices("air_main")[:1]
-    return signal_of(m, from_ms, [
-        Part("compressor", m.devices("compressor"), machine, {"power_kw": power, "flow_m3_min": flow}),
-        Part("air_main", mains, station[: len(mains)], {"power_kw": total_kw, "flow_m3_min": total_flow}),
-    ])
-
-
-def _efficiency(power: Float64, flow: Float64, pressure: Float64) -> Float64:
-    """Return useful over spent work of the last minutes in which all three are known; NaN with fewer than 15."""
-    known = ~(np.isnan(power) | np.isnan(flow) | np.isnan(pressure))
-    useful = np.where(known, 60 * flow * isentropic_kwh_per_m3(pressure), 0.0)
-    spent = trailing_sum(np.where(known, power, 0.0), EFFICIENCY_MIN)
-    enough = trailing_sum(known.astype(np.float64), EFFICIENCY_MIN) >= EFFICIENCY_MIN * 3 // 4
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(enough & (spent > 1e-6), trailing_sum(useful, EFFICIENCY_MIN) / spent, np.nan)
-
-
 METERS: Mapping[str, Detector] = {
     d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
-    for d in (flow_without_power, power_without_flow, meter_reversal, meter_reset, impossible_efficiency)
+    for d in (flow_without_power, power_without_flow, meter_reversal, meter_reset)
 }

@@ -6,7 +6,8 @@ Sources: US DOE compressed-air sourcebook (cycles, bleed test), choked flow of a
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.kernels.thermo import INLET_BAR, ZERO_C_K
+from analytics.kernels.flow import ZERO_C_K
+from analytics.kernels.thermo import INLET_BAR
 
 Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -123,7 +123,6 @@ CASES = [
     ("flow_without_power", C1, {"power_kw": lambda _: 0.5}, off()),
     ("power_without_flow", C1, {"flow_m3_min": lambda _: 0.0}, off()),
     ("meter_reversal", METER, {"flow_m3_min": lambda v: -v}, {"flow_m3_min": lambda _: -0.02}),
-    ("impossible_efficiency", C1, {"power_kw": lambda v: 0.6 * v}, {"power_kw": lambda v: 0.92 * v}),
     ("gauges_apart", C1, {"discharge_pressure_bar": lambda v: v - 1.0}, {"discharge_pressure_bar": lambda v: v + 0.4}),
 ]
 

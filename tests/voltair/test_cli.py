@@ -77,6 +77,23 @@ def test_a_wrong_decoder_is_2_and_named(tmp_path: Path) -> None:
     assert "kind 'car'" in answer.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "analytics"])
+def test_shared_subscriptions_are_for_ingest_alone(command: str, tmp_path: Path) -> None:
+    (tmp_path / "voltair.toml").write_text('[mqtt]\ntopics = ["$share/g/voltair/v1/+/+/+/telemetry"]\n')
+    answer = say(command, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "mqtt.topics" in answer.stderr
+    assert "only a part of each station's messages" in answer.stderr
+    assert say("config", "check", cwd=tmp_path).returncode == 0
+
+
+def test_wrong_use_of_dead_letters_is_2(tmp_path: Path) -> None:
+    for action in ("retry", "drop"):
+        answer = say("dead-letters", action, cwd=tmp_path)
+        assert answer.returncode == 2
+        assert "--reason TEXT, or --all" in answer.stderr
+
+
 def test_a_missing_file_to_replay_fails_with_a_message(tmp_path: Path) -> None:
     answer = say("replay", "absent.json.gz", "--format", "acn-sim", "--speed", "max", cwd=tmp_path)
     assert answer.returncode in {1, 2}
