@@ -5,7 +5,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,8 +15,11 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from simulators.message import Message
 from simulators.publish import Progress, Publisher, parse_broker, parse_speed
-from simulators.replay import replay_messages
+from simulators.recorded import write_messages
+from simulators.replay import replay_messages, replay_tables
 from simulators.scenario import Scenario, list_scenarios, load_scenario, simulate_messages, truth_table
+from simulators.toml_text import to_toml
+from simulators.transport import disturb, parse_disturbance
 from telemetry.errors import ConfigError, VoltairError
 from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
@@ -39,6 +42,7 @@ def simulate(
     broker: str | None = None,
     out: Path | None = None,
     truth_file: Path | None = None,
+    faults: Sequence[str] = (),
 ) -> int:
     """Run a scenario to a broker or into a file; return the number of messages.
 
@@ -58,9 +62,11 @@ def simulate(
     broker
         URL to publish to; None: `mqtt://127.0.0.1:1883`.
     out
-        File for lines of `{"topic": ..., "payload": ...}`; instead of a broker.
+        File for messages, lines of `{"topic": ..., "payload": ...}` or `.parquet`; instead of a broker.
     truth_file
         File for what really happened: the faults with their times, as JSON.
+    faults
+        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
 
     Raises
     ------
@@ -87,9 +93,9 @@ def simulate(
         table = {"scenario": name, **truth_table(scenario, seed, start_ms, length_ms)}
         with _writing(truth_file):
             truth_file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=2) + b"\n")
-    messages = simulate_messages(scenario, seed, start_ms, length_ms)
+    messages = _disturbed(simulate_messages(scenario, seed, start_ms, length_ms), faults, seed)
     if out is not None:
-        return write_lines(messages, out)
+        return write_messages(messages, out)
     return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
 
 
@@ -101,6 +107,10 @@ def replay(
     broker: str | None = None,
     out: Path | None = None,
     station: str | None = None,
+    columns: Path | None = None,
+    stations_file: Path | None = None,
+    faults: Sequence[str] = (),
+    seed: int = 1,
 ) -> int:
     """Replay a recording to a broker or into a file; return the number of messages.
 
@@ -115,9 +125,17 @@ def replay(
     broker
         URL to publish to; None: `mqtt://127.0.0.1:1883`.
     out
-        File for lines of `{"topic": ..., "payload": ...}`; instead of a broker.
+        File for messages, lines of `{"topic": ..., "payload": ...}` or `.parquet`; instead of a broker.
     station
         Station id; None: the format's own.
+    columns
+        Map of the columns of a table.
+    stations_file
+        File for the `stations.toml` that belongs to the recording.
+    faults
+        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+    seed
+        Seed of their chance.
 
     Raises
     ------
@@ -130,21 +148,14 @@ def replay(
         msg = "give --broker or --out, not both"
         raise ConfigError(msg)
     pace = parse_speed("max" if speed is None else speed)
-    messages = replay_messages(path, format_name, station or "")
+    messages = _disturbed(replay_messages(path, format_name, station or "", columns), faults, seed)
+    if stations_file is not None:
+        text = to_toml(replay_tables(path, format_name, station or ""))
+        with _writing(stations_file):
+            stations_file.write_text(text, "utf-8")
     if out is not None:
-        return write_lines(messages, out)
+        return write_messages(messages, out)
     return publish(messages, broker or DEFAULT_BROKER, pace, f"replaying {path.name}")
-
-
-def write_lines(messages: Iterable[Message], path: Path) -> int:
-    """Write messages as lines of JSON, the payload as an object; return their number."""
-    count = 0
-    with _writing(path), path.open("wb") as file:
-        for message in messages:
-            topic = msgspec.json.encode(message.topic)
-            file.write(b'{"topic":%b,"payload":%b}\n' % (topic, message.payload))
-            count += 1
-    return count
 
 
 def publish(messages: Iterable[Message], broker: str, speed: float | None, title: str) -> int:
@@ -187,6 +198,11 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror or error}"
         raise VoltairError(msg) from error
+
+
+def _disturbed(messages: Iterator[Message], faults: Sequence[str], seed: int) -> Iterator[Message]:
+    disturbances = [parse_disturbance(text) for text in faults]
+    return disturb(messages, disturbances, seed) if disturbances else messages
 
 
 def _length(scenario: Scenario, duration: str | None) -> int | None:

@@ -33,7 +33,11 @@ ConfigPath = Annotated[
 Speed = Annotated[str | None, typer.Option(metavar="N|max", help="Event time per wall time.")]
 Broker = Annotated[str | None, typer.Option(metavar="URL", help="Broker to publish to, mqtt://host:port.")]
 Out = Annotated[
-    Path | None, typer.Option(metavar="FILE.jsonl", help="Write messages to a file instead of a broker.")
+    Path | None, typer.Option(metavar="FILE.jsonl", help="Write to a file (.jsonl, .parquet), not to a broker.")
+]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option("--fault", metavar="KIND,...", help="On the way to the broker, like loss,share=0.05; repeatable."),
 ]
 
 
@@ -144,6 +148,7 @@ def simulate(
     broker: Broker = None,
     out: Out = None,
     truth: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what really happened.")] = None,
+    fault: Faults = None,
 ) -> None:
     """Publish a simulated scenario; without --speed in real time."""
     from simulators import commands
@@ -157,6 +162,7 @@ def simulate(
         broker=broker,
         out=out,
         truth_file=truth,
+        faults=fault or (),
     )
     typer.echo(f"{count} messages")
 
@@ -165,16 +171,33 @@ def simulate(
 def replay(
     file: Path,
     *,
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="acn-sim or measur-log.")],
+    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="See docs/simulators.md.")],
     speed: Speed = None,
     broker: Broker = None,
     out: Out = None,
     station: Annotated[str | None, typer.Option(metavar="ID", help="Default: the format's own.")] = None,
+    columns: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Map of a table's columns.")] = None,
+    stations: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Write the stations.toml that belongs to it.")
+    ] = None,
+    fault: Faults = None,
+    seed: Annotated[int, typer.Option(help="Of the faults' chance.")] = 1,
 ) -> None:
     """Publish recorded data; without --speed as fast as it is taken."""
     from simulators import commands
 
-    count = commands.replay(file, format_name=format_, speed=speed, broker=broker, out=out, station=station)
+    count = commands.replay(
+        file,
+        format_name=format_,
+        speed=speed,
+        broker=broker,
+        out=out,
+        station=station,
+        columns=columns,
+        stations_file=stations,
+        faults=fault or (),
+        seed=seed,
+    )
     typer.echo(f"{count} messages")
 
 
