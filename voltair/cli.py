@@ -202,6 +202,33 @@ def replay(
 
 
 @app.command()
+def record(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help=".jsonl or .parquet, for replay --format voltair.")],
+    *,
+    config: ConfigPath = None,
+    source: Annotated[str, typer.Option(help="journal, or influx.")] = "journal",
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="RFC 3339 or ms.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="TIME", help="Up to, not with.")] = None,
+    station: Annotated[str, typer.Option(metavar="ID", help="Default: all.")] = "",
+) -> None:
+    """Write what was received to a file, from the journal or InfluxDB."""
+    from telemetry.registry import parse_when
+    from voltair.record import ALWAYS_MS
+    from voltair.record import record as write
+
+    times = [0, ALWAYS_MS]
+    for k, text in enumerate((from_, to)):
+        if text is not None:
+            found = parse_when(text)
+            if found is None:
+                msg = f"time {text!r} is not like 2026-06-01, 2026-06-01T08:00:00Z or a number of ms"
+                raise ConfigError(msg)
+            times[k] = found
+    count = write(_config(config), out, source, times[0], times[1], station)
+    typer.echo(f"{count} messages")
+
+
+@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder for voltair.toml and stations.toml.")] = Path(),
 ) -> None:
