@@ -2,6 +2,7 @@
 
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
+load: what `voltair simulate --load` can send from one core.
 fuzz: bytes that nobody should send, against everything that reads them.
 """
 
@@ -10,6 +11,7 @@ import sys
 
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
+from benchmarks.load import measure_load
 from benchmarks.river import measure_river
 
 
@@ -24,6 +26,9 @@ def main() -> None:
     river.add_argument("--duration", default="4h", help="how much of it")
     ingest = parts.add_parser("ingest")
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
+    load = parts.add_parser("load")
+    load.add_argument("--devices", type=int, default=100_000)
+    load.add_argument("--messages", type=int, default=300_000)
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -36,6 +41,8 @@ def main() -> None:
             found = iter(measure_river(chosen.scenario, chosen.duration).items())
         case "ingest":
             found = measure_ingest(chosen.messages)
+        case "load":
+            found = iter(measure_load(chosen.devices, chosen.messages).items())
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:

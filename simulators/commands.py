@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from simulators.dialects import NATIVE, speak
+from simulators.load import DEVICES_MAX, load_messages
 from simulators.message import Message
 from simulators.publish import Progress, Publisher, parse_broker, parse_speed
 from simulators.recorded import write_messages
@@ -43,6 +45,7 @@ def simulate(
     out: Path | None = None,
     truth_file: Path | None = None,
     faults: Sequence[str] = (),
+    dialect: str = NATIVE,
 ) -> int:
     """Run a scenario to a broker or into a file; return the number of messages.
 
@@ -67,6 +70,8 @@ def simulate(
         File for what really happened: the faults with their times, as JSON.
     faults
         Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+    dialect
+        A key of `simulators.dialects.DIALECTS`, or `native`.
 
     Raises
     ------
@@ -93,10 +98,63 @@ def simulate(
         table = {"scenario": name, **truth_table(scenario, seed, start_ms, length_ms)}
         with _writing(truth_file):
             truth_file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=2) + b"\n")
-    messages = _disturbed(simulate_messages(scenario, seed, start_ms, length_ms), faults, seed)
+    messages = speak(_disturbed(simulate_messages(scenario, seed, start_ms, length_ms), faults, seed), dialect)
     if out is not None:
         return write_messages(messages, out)
     return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
+
+
+def load(
+    devices: int,
+    *,
+    rate: float | None = None,
+    duration: str | None = None,
+    speed: float | str | None = None,
+    broker: str | None = None,
+    out: Path | None = None,
+) -> int:
+    """Publish the readings of many devices, without physics; return the number of messages.
+
+    Parameters
+    ----------
+    devices
+        1 to 1,000,000.
+    rate
+        Messages per second of all together; None: each device once a minute.
+    duration
+        Length, like `1m`; None: until it is stopped.
+    speed
+        As in `simulate`.
+    broker, out
+        As in `simulate`.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is wrong.
+    VoltairError
+        If the broker cannot be reached or the file cannot be written.
+    """
+    if broker is not None and out is not None:
+        msg = "give --broker or --out, not both"
+        raise ConfigError(msg)
+    if not 1 <= devices <= DEVICES_MAX:
+        msg = f"--load {devices} is not 1 to {DEVICES_MAX:,} devices"
+        raise ConfigError(msg)
+    rate = devices / 60.0 if rate is None else rate
+    if not 0.0 < rate < float("inf"):
+        msg = f"--rate {rate} is no number of messages per second above 0"
+        raise ConfigError(msg)
+    if duration is None and out is not None:
+        msg = "load runs until it is stopped; a file needs --duration, like --duration 1m"
+        raise ConfigError(msg)
+    pace = parse_speed(1.0 if speed is None else speed)
+    length_ms = None if duration is None else _duration(duration)
+    count = None if length_ms is None else int(rate * length_ms / 1000)
+    messages = load_messages(devices, rate, int(time.time() * 1000), count)
+    if out is not None:
+        return write_messages(messages, out)
+    return publish(messages, broker or DEFAULT_BROKER, pace, f"load of {devices:,} devices")
 
 
 def replay(
@@ -206,8 +264,10 @@ def _disturbed(messages: Iterator[Message], faults: Sequence[str], seed: int) ->
 
 
 def _length(scenario: Scenario, duration: str | None) -> int | None:
-    if duration is None:
-        return scenario.duration_ms
+    return scenario.duration_ms if duration is None else _duration(duration)
+
+
+def _duration(duration: str) -> int:
     length_ms = parse_duration_ms(duration)
     if not length_ms:
         msg = f"duration {duration!r} is not like 90s, 30m, 24h or 7d"

@@ -137,7 +137,7 @@ def scenarios() -> None:
 
 @app.command()
 def simulate(
-    scenario: str,
+    scenario: Annotated[str, typer.Argument(help="See voltair scenarios; none with --load.")] = "",
     *,
     seed: Annotated[int | None, typer.Option(help="Default: the scenario's.")] = None,
     duration: Annotated[str | None, typer.Option(metavar="7d", help="Default: the scenario's.")] = None,
@@ -149,10 +149,20 @@ def simulate(
     out: Out = None,
     truth: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what really happened.")] = None,
     fault: Faults = None,
+    load: Annotated[int, typer.Option(metavar="N", help="No scenario: so many devices, without physics.")] = 0,
+    dialect: Annotated[str, typer.Option(metavar="NAME", help="native, evcc, ocpp or senml.")] = "native",
+    rate: Annotated[float | None, typer.Option(help="With --load: messages/s; default: one a minute each.")] = None,
 ) -> None:
     """Publish a simulated scenario; without --speed in real time."""
     from simulators import commands
 
+    if bool(scenario) == bool(load):
+        msg = "give a scenario ('voltair scenarios' lists them) or --load N"
+        raise ConfigError(msg)
+    if load:
+        count = commands.load(load, rate=rate, duration=duration, speed=speed, broker=broker, out=out)
+        typer.echo(f"{count} messages")
+        return
     count = commands.simulate(
         scenario,
         seed=seed,
@@ -163,6 +173,7 @@ def simulate(
         out=out,
         truth_file=truth,
         faults=fault or (),
+        dialect=dialect,
     )
     typer.echo(f"{count} messages")
 
