@@ -12,7 +12,7 @@ import sys
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.load import measure_load
-from benchmarks.river import measure_river
+from voltair.bench import measure_river
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,9 +146,43 @@ class StateWriter:
 
     def commit(self, checkpoint: Checkpoint) -> None:
         """Commit a checkpoint."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._write(checkpoint)
+        self._db.execute("COMMIT")
+
+    def differing_blocks(self, made: Path) -> list[tuple[str, str, int]]:
+        """Return (station, kind, hour) of the blocks that another state.db has otherwise, or one of the two lacks."""
+        with self._attached(made):
+            return list(self._db.execute(
+                "SELECT station, kind, hour_ms FROM ("
+                "SELECT * FROM main.block EXCEPT SELECT * FROM made.block UNION "
+                "SELECT * FROM (SELECT * FROM made.block EXCEPT SELECT * FROM main.block)) GROUP BY 1, 2, 3"
+            ))
+
+    def adopt(self, made: Path, checkpoint: Checkpoint) -> None:
+        """Take blocks, runs and devices of another state.db in place of all of these, with a checkpoint, at once."""
+        with self._attached(made):
+            self._db.execute("BEGIN IMMEDIATE")
+            for table in ("block", "run", "device"):
+                self._db.execute(f"DELETE FROM main.{table}")  # noqa: S608 - names of ours
+                self._db.execute(f"INSERT INTO main.{table} SELECT * FROM made.{table}")  # noqa: S608
+            self._db.execute("DELETE FROM snapshot")
+            self._write(checkpoint)
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _attached(self, made: Path) -> Iterator[None]:
+        self._db.execute("ATTACH DATABASE ? AS made", (str(made),))
+        try:
+            yield
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._db.execute("DETACH DATABASE made")
+
+    def _write(self, checkpoint: Checkpoint) -> None:
         db = self._db
         self.meta.update(checkpoint.meta)
-        db.execute("BEGIN IMMEDIATE")
         many = db.executemany
         many("INSERT OR REPLACE INTO meta VALUES(?, ?)", list(self.meta.items()))
         many("INSERT OR REPLACE INTO station VALUES(?, ?, ?, ?)", checkpoint.stations)
@@ -162,7 +197,6 @@ class StateWriter:
         many("INSERT INTO outbox(points, body) VALUES(?, ?)", checkpoint.outbox)
         many("DELETE FROM snapshot WHERE substr(key, 1, length(?1)) = ?1", [(k,) for k in checkpoint.gone_snapshots])
         many("INSERT OR REPLACE INTO snapshot VALUES(?, ?)", checkpoint.snapshots)
-        db.execute("COMMIT")
 
     def prune_outbox(self, shipped: int) -> None:
         """Remove derived rows that the writer has shipped."""
