@@ -112,7 +112,7 @@ def test_dialects_give_the_key_figures_of_the_native_station(tmp_path):
         for name in ("native", "ocpp", "senml"):
             renamed = [m._replace(topic=m.topic.replace("harbour", name)) for m in sent]
             river.publish(speak(renamed, name))
-        assert river.wait_drained()["dead_lettered"] == 0
+        assert river.wait_drained(60.0)["dead_lettered"] == 0
         for name in ("native", "ocpp", "senml"):
             answers[name] = river.kpis(name, format_time(begin_ms), format_time(end_ms // MINUTE_MS * MINUTE_MS))
     kpis = {name: answer["kpis"] for name, answer in answers.items()}
