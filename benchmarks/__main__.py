@@ -3,6 +3,7 @@
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
+load: what `voltair simulate --load` can send from one core.
 fuzz: bytes that nobody should send, against everything that reads them.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
@@ -14,6 +15,7 @@ from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
+from benchmarks.load import measure_load
 from voltair.bench import measure_river
 
 
@@ -31,6 +33,9 @@ def main() -> None:
     dispatch = parts.add_parser("dispatch")
     dispatch.add_argument("--cases", type=int, default=300, help="generated stations of each size")
     dispatch.add_argument("--seed", type=int, default=1, help="another seed gives other stations")
+    load = parts.add_parser("load")
+    load.add_argument("--devices", type=int, default=100_000)
+    load.add_argument("--messages", type=int, default=300_000)
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -49,6 +54,8 @@ def main() -> None:
             found = measure_leaks(chosen.stations)
         case "dispatch":
             found = measure_dispatch(chosen.cases, chosen.seed)
+        case "load":
+            found = iter(measure_load(chosen.devices, chosen.messages).items())
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:

@@ -17,6 +17,7 @@ from analytics.rules.load import load_rules
 from api.bodies import FORMATS
 from api.routes import alerts, operation, series, silences, statements, stations, stream, webhooks
 from ingest.decode import Decoder
+from simulators.replay.table import load_map
 from telemetry.channels import KINDS
 from telemetry.config import IngestConfig, load_config
 from telemetry.registry import Registry, registry_from_tables
@@ -48,6 +49,10 @@ def test_toml_examples_load(text: str, tmp_path: Path) -> None:
         pack = load_rules()
         for name, station in registry.stations.items():
             pack.for_station(station, name)
+    elif "devices" in tables:
+        file = tmp_path / "columns.toml"
+        file.write_text(text, "utf-8")
+        load_map(file)
     elif "case" in tables or all(isinstance(t, dict) and "category" in t for t in tables.values()):
         return  # rules and their scenarios: tests/voltair/test_rule_scenarios.py runs them
     else:
