@@ -59,6 +59,10 @@ class Devices:
     """Order of lanes by connector name; decides the last value among readings of the same time."""
     first_register_ms: dict[str, Int64]
     """Register -> (lanes,) time of its first value; `NEVER` where there is none."""
+    current_v: NDArray[np.float64]
+    """(devices,) voltage by which a current without one becomes power; NaN where power is never told from current."""
+    phases: Int64
+    """(devices,) over which a single current flows."""
 
 
 @dataclass(slots=True)

@@ -54,7 +54,7 @@ def is_fine(measurement: str) -> bool:
 _TEXTS = frozenset(
     (
         "status", "state", "error_code", "fault_code", "stop_reason", "session_id", "outcome", "grade", "place",
-        "title", "text", "tags", "name", "kind", "unit", "title_zh", "text_zh", "overstay", "flags", "timezone",
+        "title", "text", "tags", "name", "kind", "unit", "title_zh", "text_zh", "overstay", "cause", "flags", "timezone",
         "currency", "flow_reference", "charge_point", "control", "cooling",
     )
 )

@@ -54,7 +54,9 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`trapezoid` or `hold`; None: the station's."""
     offline_after_s: float | None = None
     power_from: str | None = None
-    """`current`: power is computed from current where it is missing."""
+    """`current`: power of a port is computed from its current where it is missing."""
+    nominal_voltage_v: float | None = None
+    """Line to neutral; None: the station's."""
     ranges: dict[str, tuple[float, float]] = {}
     """Narrower limits of channels of this device."""
 
@@ -108,6 +110,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     integration: str = "trapezoid"
     open_hours: str = "24/7"
     transformer_kva: float | None = None
+    nominal_voltage_v: float = 230.0
+    """Line to neutral, of what the devices are supplied with."""
     flow_reference: str = "ANR"
     contract_pressure_bar: tuple[float, float] | None = None
     dew_point_max_c: float | None = None
@@ -162,6 +166,11 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Return `trapezoid` or `hold` for a device of this station."""
         own = None if device is None else device.integration
         return own or self.integration
+
+    def nominal_voltage_of(self, device: Device | None) -> float:
+        """Return the nominal voltage from line to neutral at a device of this station [V]."""
+        own = None if device is None else device.nominal_voltage_v
+        return self.nominal_voltage_v if own is None else own
 
     def moment(self, when: When | None) -> int | None:
         """Return a date (local midnight) or datetime (local where naive) of the file as ms since the epoch."""
@@ -275,6 +284,8 @@ def _check_station(station: Station, place: str) -> None:
             seen.add(device.id)
             if device.integration not in (None, "trapezoid", "hold"):
                 fail(f"device {device.id!r}: integration {device.integration!r} is neither trapezoid nor hold")
+            if device.power_from not in (None, "current"):
+                fail(f"device {device.id!r}: power_from {device.power_from!r} is unknown; write \"current\" or leave it out")
     if station.integration not in ("trapezoid", "hold"):
         fail(f"integration {station.integration!r} is neither trapezoid nor hold")
     if station.flow_reference not in ("NORMAL", "ANR", "FAD"):

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from analytics.counted import counted, shown
 from analytics.figures import DeviceKpis, Sheet, share
+from analytics.kernels.electrical import nema_imbalance
 from analytics.kernels.grid import dense, max_per_device, ratio, sum_per_device
 from analytics.kernels.intervals import Int64
 from analytics.window import Window
@@ -133,5 +134,4 @@ def imbalance_kpi(window: Window, sheet: Sheet) -> None:
     if not loaded.any():
         sheet.put(name, None, "no minute in the window above 5 % of the transformer's rated current")
         return
-    worst = np.abs(total_a - mean_a).max(axis=0)[loaded] / mean_a[loaded]
-    sheet.put(name, float(worst.max()))
+    sheet.put(name, float(nema_imbalance(total_a[:, loaded].T).max()))

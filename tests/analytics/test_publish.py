@@ -78,7 +78,8 @@ def assert_same(window: Window, width: str, width_ms: int, ignored: Mapping[str,
 
 
 NOT_OF_CHARGING = {
-    "uptime": "needs maintenance windows", "overstay_h": "later", "lost_energy_kwh": "later", "lost_money": "later",
+    "uptime": "needs maintenance windows", "lost_energy_kwh": "needs maintenance windows",
+    "lost_money": "needs maintenance windows", "simultaneity": "of whole windows only",
     "current_imbalance_nema_max": "of whole windows only",
 }
 NOT_OF_AIR = {"grade": "later", "leak_m3_min": "of days only", "leak_share": "of days only"}

@@ -6,6 +6,8 @@ from naive.kpis import Tick, naive_congested, naive_hours
 from naive.windows import ENERGY_N_PER_S, START_MS, buckets_of, port_window, runs_of, station_of, window_of
 
 from analytics.kpis import station_kpis
+from analytics.sessions import sessions_of
+from analytics.uptime import Exclusion
 
 STATES = ("Available", "Charging", "SuspendedEV", "Reserved", "Faulted", "Unavailable")
 MINUTES = 10
@@ -220,3 +222,42 @@ def test_a_port_that_sends_no_energy_has_null_energy_not_zero() -> None:
     answer = station_kpis(window)
     assert answer.kpis["charging_utilisation"] == 1
     assert answer.kpis["energy_kwh"] is None
+
+
+def test_overstay_is_the_idle_time_beyond_what_the_rated_power_allows() -> None:
+    # 7.2 kW allows 60 min: 90 min of idling are 30 too many; 22 kW allows 30 min: 60 min are twice as much.
+    line: list[Tick] = [("Charging", "1")] * 600 + [("SuspendedEV", "1")] * 5400 + [("Available", "")] * 600
+    fast: list[Tick] = [("Charging", "2")] * 600 + [("Finishing", "2")] * 3600 + [("Available", "")] * 2400
+    station = station_of("charging", ports=[{"id": "a", "rated_kw": 7.2}, {"id": "b", "rated_kw": 22}])
+    window = port_window({"a": line, "b": fast}, station)
+    answer = station_kpis(window)
+    assert answer.kpis["overstay_h"] == pytest.approx(1.0)
+    assert [(s.port, s.overstay) for s in sessions_of(window)] == [("a", "warning"), ("b", "error")]
+    unrated = station_kpis(port_window({"a": line}, station_of("charging", ports=[{"id": "a"}])))
+    assert unrated.kpis["overstay_h"] is None
+    assert "rated_kw" in unrated.reasons["overstay_h"]
+
+
+def test_lost_energy_is_what_ports_that_are_up_deliver_over_the_lost_time() -> None:
+    # b is faulted for 30 min of the hour; a and b deliver 7.2 kWh in 1.5 up-hours at 7.2 kW each.
+    a: list[Tick] = [("Charging", "1")] * 3600
+    b: list[Tick] = [("Available", "")] * 1800 + [("Faulted", "")] * 1800
+    table = {"ports": [{"id": "a", "rated_kw": 7.2}, {"id": "b", "rated_kw": 7.2}]}
+    kpis = station_kpis(port_window({"a": a, "b": b}, station_of("charging", **table))).kpis
+    assert kpis["lost_energy_kwh"] == pytest.approx(7.2 / 1.5 * 0.5)
+    assert kpis["lost_money"] is None
+    # The price of the lost half hour counts, not that of the first.
+    prices = [{"price": 1.0}, {"price": 3.0, "hours": "00:30-12:00"}]
+    kpis = station_kpis(port_window({"a": a, "b": b}, station_of("charging", tariff_per_kwh=prices, **table))).kpis
+    assert kpis["lost_money"] == pytest.approx(3.0 * 2.4)
+    excluded = [Exclusion(START_MS, START_MS + 3_600_000)]
+    kpis = station_kpis(port_window({"a": a, "b": b}, station_of("charging", **table)), excluded).kpis
+    assert kpis["lost_energy_kwh"] == 0
+
+
+def test_simultaneity_is_the_peak_of_the_sum_over_the_sum_of_peaks() -> None:
+    first: list[Tick] = [("Charging", "")] * 60 + [("Available", "")] * 540
+    second: list[Tick] = [("Available", "")] * 300 + [("Charging", "")] * 300
+    apart = station_kpis(port_window({"a": first, "b": second}, two_ports()))
+    assert apart.kpis["simultaneity"] == pytest.approx(0.5)
+    assert station_kpis(port_window({"a": second, "b": second}, two_ports())).kpis["simultaneity"] == 1
