@@ -110,4 +110,5 @@ def make_devices(
         first,
         current_v,
         phases,
+        texts.all,
     )

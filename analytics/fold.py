@@ -4,12 +4,14 @@
 only adds: what a correction changes is the fold after it minus the fold before it, over the rows that are kept.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.error_codes import LOCK, error_class
 from analytics.kernels.registers import Verdict, register_intervals
 from analytics.kernels.segments import (
     Pieces,
@@ -63,6 +65,8 @@ class Devices:
     """(devices,) voltage by which a current without one becomes power; NaN where power is never told from current."""
     phases: Int64
     """(devices,) over which a single current flows."""
+    texts: Sequence[str]
+    """Texts by number; it may grow."""
 
 
 @dataclass(slots=True)
@@ -213,7 +217,22 @@ def fold(table: Table, counted: Mask, devices: Devices) -> Folded:
     for register, (stem, gauge, scale) in METERED.items():
         if register in kind.value_index:
             _fold_metered(table, lanes, counted, register, stem, gauge, scale, devices, out)
+    if kind is PORT:
+        _fold_lock_failures(table, lanes, counted, devices, out)
     return out
+
+
+def _fold_lock_failures(table: Table, lanes: Int64, counted: Mask, devices: Devices, out: Folded) -> None:
+    """Count each time that a connector reports a failure of its lock after something else, or as its first word."""
+    code = table.codes[lanes, PORT.code_index["error_code"]]
+    rows, code = lanes[code >= 0], code[code >= 0]
+    found = [c for c in np.unique(code).tolist() if (one := error_class(devices.texts[c])) and one.name == LOCK]
+    if not found:
+        return
+    fails = np.isin(code, found)
+    again = np.r_[False, fails[:-1] & (table.lane[rows[1:]] == table.lane[rows[:-1]])]
+    mine = rows[fails & ~again & counted[rows]]
+    out.add_run("lock_failures", mine, np.ones(len(mine), np.int64))
 
 
 def _fold_time(table: Table, counted: Mask, devices: Devices, out: Folded) -> None:
@@ -363,7 +382,13 @@ def _fold_metered(
     mine = counted[reg[found.decided]]
     start, end, amount = reg[found.start[mine]], reg[found.end[mine]], found.amount[mine].copy()
     decided = reg[found.decided[mine]]
-    for k in np.flatnonzero(found.verdict[mine] == Verdict.RESET):
+    reset = found.verdict[mine] == Verdict.RESET
+    for column, which in (("resets", reset), ("glitches", ~reset & (found.end[mine] > found.start[mine] + 1))):
+        at = decided[which]
+        if len(at):
+            out.add(f"{stem}_{column}", minute_key(table.device[at], table.time_ms[at] // MINUTE_MS),
+                    np.ones(len(at), np.int64))
+    for k in np.flatnonzero(reset):
         amount[k] = _reset_amount(table, rows, flow, start[k], end[k], decided[k], amount[k], register, scale, devices)
     _spread(table, start, end, amount, stem, devices, out)
 

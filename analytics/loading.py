@@ -185,4 +185,5 @@ def _columns(table: DeviceTable, rows: list[RunRow], now_ms: int) -> Runs:
         peak_kw=np.array([np.nan if b.peak_kw is None else b.peak_kw for b in bodies]),
         stop_reason=tuple(b.stop_reason for b in bodies),
         error_code=tuple(b.error_code for b in bodies),
+        lock_failures=np.array([b.lock_failures for b in bodies], np.int64),
     )

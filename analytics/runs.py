@@ -30,6 +30,7 @@ class Run:
     peak_kw: float = float("nan")
     stop_reason: int = -1
     error_code: int = -1
+    lock_failures: int = 0
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class RunBook:
         return run
 
     def _add(self, folded: Folded, group: Int64, keys: list[RunKey], sign: int) -> None:
-        for column in ("ms", "energy_n"):
+        for column, attribute in (("ms", "length_ms"), ("energy_n", "energy_n"), ("lock_failures", "lock_failures")):
             total = np.zeros(len(keys), np.int64)
             for name, rows, amounts in zip(folded.run_columns, folded.run_rows, folded.run_amounts, strict=True):
                 if name == column:
@@ -99,11 +100,7 @@ class RunBook:
                 run = self._get(keys[k])
                 if run is None:
                     continue
-                amount = sign * int(total[k])
-                if column == "ms":
-                    run.length_ms += amount
-                else:
-                    run.energy_n += amount
+                setattr(run, attribute, getattr(run, attribute) + sign * int(total[k]))
                 self.dirty.add(keys[k])
 
 

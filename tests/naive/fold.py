@@ -75,6 +75,7 @@ class Run(NamedTuple):
     in_charge: bool
     session_id: str
     energy_n: int
+    lock_failures: int = 0
 
 
 Minutes = dict[tuple[str, int], dict[str, int]]
@@ -238,11 +239,36 @@ class _Device:
             run_of[i] = len(out) - 1
             if heard < gap:
                 current = None
+        last = self.rows[-1]
+        if current is not None and last.online != 0 and (last.state, last.in_charge, last.session_id) == (
+            current.state, current.in_charge, current.session_id
+        ):
+            run_of[len(self.rows) - 1] = len(out) - 1
+        for i in self.lock_failures():
+            if i in run_of:
+                # A run of no length shares its place with the one that follows it at once.
+                at = run_of[i]
+                while at + 1 < len(out) and out[at + 1][:2] == out[at][:2]:
+                    at += 1
+                out[at] = out[at]._replace(lock_failures=out[at].lock_failures + 1)
         for interval in self.intervals:
             if interval.stem == "energy" and interval.row in run_of:
                 at = run_of[interval.row]
                 out[at] = out[at]._replace(energy_n=out[at].energy_n + interval.total_n)
         return [run for run in out if run.end_ms > run.start_ms]
+
+    def lock_failures(self) -> list[int]:
+        """Return the rows in which a connector's lock begins to fail."""
+        found = []
+        failing: dict[str, bool] = {}
+        for i, row in enumerate(self.rows):
+            code = row.codes.get("error_code")
+            if code is None or self.kind.name != "port":
+                continue
+            if code == "ConnectorLockFailure" and not failing.get(row.lane, False):
+                found.append(i)
+            failing[row.lane] = code == "ConnectorLockFailure"
+        return found
 
     def values(self, channel: str, lane: str) -> list[_Value]:
         return [
@@ -295,10 +321,14 @@ class _Device:
             back = next((k for k in later if k < len(values) and n[k] >= n[base]), None)
             if back is not None:
                 self.difference(stem, values[base], values[back], n[back] - n[base])
+                if measured_by:
+                    self.add(f"{stem}_glitches", values[back].time_ms, 1)
                 base, at = back, back + 1
                 continue
             if later[-1] >= len(values):
                 break
+            if measured_by:
+                self.add(f"{stem}_resets", values[later[-1]].time_ms, 1)
             total = None
             if measured_by and values[later[-1]].time_ms - values[base].time_ms <= MEASURED_MS:
                 total = self.measured(measured, factor, values[base].time_ms, values[at].time_ms)
