@@ -328,7 +328,6 @@ class Engine:
             states.index(body.state) if body.state else -1, body.charging, number(body.session),
             row.end_ms - row.start_ms, body.energy_n, float("nan") if body.peak_kw is None else body.peak_kw,
             number(body.stop_reason) if body.stop_reason else -1, number(body.error_code) if body.error_code else -1,
-            body.lock_failures,
         )
 
     # ---- checkpoint
@@ -387,7 +386,7 @@ class Engine:
             body = RunBody(
                 states[run.state] if run.state >= 0 else "", run.charging, self.texts.all[run.session], run.energy_n,
                 None if np.isnan(run.peak_kw) else run.peak_kw, self.texts.all[max(run.stop_reason, 0)],
-                self.texts.all[max(run.error_code, 0)], run.lock_failures,
+                self.texts.all[max(run.error_code, 0)],
             )
             out.runs.append((place.station, name, place.device, key[1], key[2], key[1] + run.length_ms,
                              msgspec.msgpack.encode(body)))

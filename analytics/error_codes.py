@@ -1,4 +1,4 @@
-"""Error codes and stop reasons of many vocabularies as one taxonomy (`error_codes.toml`): class, cause, severity, remedy."""
+"""Error codes and stop reasons of many vocabularies as one taxonomy: class, cause, severity, remedy."""
 
 import re
 import tomllib

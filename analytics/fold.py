@@ -232,7 +232,8 @@ def _fold_lock_failures(table: Table, lanes: Int64, counted: Mask, devices: Devi
     fails = np.isin(code, found)
     again = np.r_[False, fails[:-1] & (table.lane[rows[1:]] == table.lane[rows[:-1]])]
     mine = rows[fails & ~again & counted[rows]]
-    out.add_run("lock_failures", mine, np.ones(len(mine), np.int64))
+    out.add("lock_failures", minute_key(table.device[mine], table.time_ms[mine] // MINUTE_MS),
+            np.ones(len(mine), np.int64))
 
 
 def _fold_time(table: Table, counted: Mask, devices: Devices, out: Folded) -> None:

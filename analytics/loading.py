@@ -28,6 +28,8 @@ def load_window(
     *,
     now_ms: int | None = None,
     extremes: bool = False,
+    runs_from_ms: int | None = None,
+    columns: tuple[str, ...] = (),
 ) -> Window:
     """Load what analytics knows of a station in `[from_ms, to_ms)`, the segments still open included.
 
@@ -39,14 +41,20 @@ def load_window(
         Up to where open states hold; None: the station's `now`.
     extremes
         Whether minima, maxima and last values of gauges are needed too; key figures do without them.
+    runs_from_ms
+        From where on runs are needed, if earlier than `from_ms`: they tell of days at little cost.
+    columns
+        The only sums that are needed, and no runs; empty: everything.
     """
     kind, now, _ = reader.stations().get(station, ("charging", from_ms, from_ms))
     now = now if now_ms is None else now_ms
     devices = reader.devices(station)
+    runs_from_ms = from_ms if runs_from_ms is None else min(from_ms, runs_from_ms)
     minutes = {}
+    wanted = columns.__contains__ if columns else _any if extremes else _summed
     for one in KINDS:
         table = devices.get(one.name)
-        blocks = reader.blocks(station, one.name, from_ms, to_ms, _any if extremes else _summed)
+        blocks = reader.blocks(station, one.name, from_ms, to_ms, wanted)
         found = _with_open(blocks, None if table is None else open_minutes(table, now))
         inside = (found.start_ms >= from_ms) & (found.start_ms < to_ms)
         if len(found):
@@ -58,7 +66,7 @@ def load_window(
         to_ms=to_ms,
         now_ms=now,
         minutes=minutes,
-        runs=_runs(reader, station, from_ms, to_ms, devices, now),
+        runs={} if columns else _runs(reader, station, runs_from_ms, to_ms, devices, now),
         first_heard_ms=_times(devices, "first_ms"),
         last_heard_ms=_times(devices, "newest_ms"),
         deaf_ms=reader.deaf(from_ms, to_ms),
@@ -185,5 +193,4 @@ def _columns(table: DeviceTable, rows: list[RunRow], now_ms: int) -> Runs:
         peak_kw=np.array([np.nan if b.peak_kw is None else b.peak_kw for b in bodies]),
         stop_reason=tuple(b.stop_reason for b in bodies),
         error_code=tuple(b.error_code for b in bodies),
-        lock_failures=np.array([b.lock_failures for b in bodies], np.int64),
     )

@@ -30,7 +30,6 @@ class Run:
     peak_kw: float = float("nan")
     stop_reason: int = -1
     error_code: int = -1
-    lock_failures: int = 0
 
 
 @dataclass(slots=True)
@@ -91,7 +90,7 @@ class RunBook:
         return run
 
     def _add(self, folded: Folded, group: Int64, keys: list[RunKey], sign: int) -> None:
-        for column, attribute in (("ms", "length_ms"), ("energy_n", "energy_n"), ("lock_failures", "lock_failures")):
+        for column, attribute in (("ms", "length_ms"), ("energy_n", "energy_n")):
             total = np.zeros(len(keys), np.int64)
             for name, rows, amounts in zip(folded.run_columns, folded.run_rows, folded.run_amounts, strict=True):
                 if name == column:

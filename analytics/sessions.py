@@ -233,17 +233,12 @@ def _cause(
         found = error_class(code) if code else None
         if found is not None and found.failure:
             return found.cause
-    if outcome == "interrupted":
-        return "charger"
-    states = {runs.state[i] for i in group}
     if outcome == "zero_energy":
-        if "SuspendedEVSE" in states:
-            return "charger"
-        if "SuspendedEV" in states:
-            return "vehicle"
-        if not any(runs.in_charge[i] for i in group):
-            return "user"
-    return "network" if offline else None
+        states = {runs.state[i] for i in group}
+        told = {"SuspendedEVSE": "charger", "SuspendedEV": "vehicle"}
+        tried = any(runs.in_charge[i] for i in group)
+        return next((cause for state, cause in told.items() if state in states), None if tried else "user")
+    return "charger" if outcome == "interrupted" else "network" if offline else None
 
 
 def _measured_ports(window: Window) -> frozenset[str]:

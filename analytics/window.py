@@ -39,8 +39,6 @@ class Runs:
     """(n,) the last `stop_reason` sent in the run; "" where none."""
     error_code: tuple[str, ...]
     """(n,) the last `error_code` or `fault_code` sent in the run; "" where none."""
-    lock_failures: Int64
-    """(n,) how often a connector's lock began to fail in the run."""
 
     def __len__(self) -> int:
         return len(self.device)

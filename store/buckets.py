@@ -13,7 +13,8 @@ Column names
 `energy_estimated_n`              the part of `energy_n` spread over an offline gap
 `energy_unloaded_n`               compressor: energy of intervals that began in unloaded, loading or unloading
 `volume_n`, `volume_ms`, `volume_estimated_n`   as energy, in 10^-9 m3
-`energy_resets`, `_glitches`      falls of the register decided in this minute, as resets and as glitches; so `volume_...`
+`energy_resets`, `_glitches`      falls of the register decided in this minute; so `volume_...`
+`lock_failures`                   port: how often a connector began to report a failure of its lock
 `{register}_n`, `_ms`             other registers (`dc_energy_kwh`, `running_h`, `loaded_h`), in 10^-9 units
 `{gauge}_i`, `{gauge}_ms`         integral of a gauge [10^-6 unit x ms] and the time it covers; mean = i / ms / 10^6
 `{gauge}_min`, `_max`, `_last`    [10^-6 unit], `{gauge}_last_ms` time of the last value [ms]

@@ -50,7 +50,6 @@ class RunBody(msgspec.Struct, frozen=True, array_like=True):
     peak_kw: float | None
     stop_reason: str
     error_code: str
-    lock_failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,7 +285,7 @@ def _check_station(station: Station, place: str) -> None:
             if device.integration not in (None, "trapezoid", "hold"):
                 fail(f"device {device.id!r}: integration {device.integration!r} is neither trapezoid nor hold")
             if device.power_from not in (None, "current"):
-                fail(f"device {device.id!r}: power_from {device.power_from!r} is unknown; write \"current\" or leave it out")
+                fail(f'device {device.id!r}: power_from {device.power_from!r} is unknown; write "current" or nothing')
     if station.integration not in ("trapezoid", "hold"):
         fail(f"integration {station.integration!r} is neither trapezoid nor hold")
     if station.flow_reference not in ("NORMAL", "ANR", "FAD"):

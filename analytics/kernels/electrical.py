@@ -34,7 +34,7 @@ def power_of_currents(
 
 def _mean_known(values: Float64) -> Float64:
     count = (~np.isnan(values)).sum(axis=-1)
-    return np.nansum(values, axis=-1) / np.maximum(count, 1)
+    return np.asarray(np.nansum(values, axis=-1) / np.maximum(count, 1))
 
 
 def nema_imbalance(line_a: Float64) -> Float64:
@@ -53,7 +53,7 @@ def nema_imbalance(line_a: Float64) -> Float64:
 
 
 def line_currents(matrix: Float64, load_a: Float64, angle_deg: Float64) -> Float64:
-    """Return the magnitude of each line's current: |A . i| with i the phasors of the loads (ACN-Sim, constraint matrix).
+    """Return the magnitude of each line's current: |A . i|, i the phasors of the loads (as ACN-Sim).
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def line_currents(matrix: Float64, load_a: Float64, angle_deg: Float64) -> Float
 
 
 def rolling_demand(power_kw: Float64, width: int) -> Float64:
-    """Return the mean of the last `width` minutes at each minute; NaN until there are so many, and where one is unknown.
+    """Return the mean of the last `width` minutes at each minute; NaN where one of them is unknown or missing.
 
     Parameters
     ----------

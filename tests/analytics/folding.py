@@ -145,6 +145,6 @@ class Folding:
                     state = states[run.state] if run.state >= 0 else ""
                     out[self.names[device]].append(
                         (start, seq, start + run.length_ms, state, run.charging, self.texts.all[run.session],
-                         run.energy_n, run.lock_failures)
+                         run.energy_n)
                     )
         return out

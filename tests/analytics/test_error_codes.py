@@ -8,13 +8,14 @@ import pytest
 from analytics.error_codes import error_class, taxonomy
 
 OCPP16 = (
-    "ConnectorLockFailure EVCommunicationError GroundFailure HighTemperature InternalError LocalListConflict NoError "
-    "OtherError OverCurrentFailure OverVoltage PowerMeterFailure PowerSwitchFailure ReaderFailure ResetFailure "
-    "UnderVoltage WeakSignal"
-).split()
+    "ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError",
+    "LocalListConflict", "NoError", "OtherError", "OverCurrentFailure", "OverVoltage", "PowerMeterFailure",
+    "PowerSwitchFailure", "ReaderFailure", "ResetFailure", "UnderVoltage", "WeakSignal",
+)
 STOP_REASONS = (
-    "DeAuthorized EmergencyStop EVDisconnected HardReset Local Other PowerLoss Reboot Remote SoftReset UnlockCommand"
-).split()
+    "DeAuthorized", "EmergencyStop", "EVDisconnected", "HardReset", "Local", "Other", "PowerLoss", "Reboot",
+    "Remote", "SoftReset", "UnlockCommand",
+)
 
 
 @pytest.mark.parametrize("code", [*OCPP16, *STOP_REASONS])

@@ -75,7 +75,6 @@ class Run(NamedTuple):
     in_charge: bool
     session_id: str
     energy_n: int
-    lock_failures: int = 0
 
 
 Minutes = dict[tuple[str, int], dict[str, int]]
@@ -181,6 +180,7 @@ class _Device:
             self.machine_states()
         for row in self.rows:
             self.add("readings", row.time_ms, 1)
+        self.lock_failures()
         for channel in self.kind.values:
             if channel.role is Role.GAUGE:
                 self.points(channel.name)
@@ -239,36 +239,24 @@ class _Device:
             run_of[i] = len(out) - 1
             if heard < gap:
                 current = None
-        last = self.rows[-1]
-        if current is not None and last.online != 0 and (last.state, last.in_charge, last.session_id) == (
-            current.state, current.in_charge, current.session_id
-        ):
-            run_of[len(self.rows) - 1] = len(out) - 1
-        for i in self.lock_failures():
-            if i in run_of:
-                # A run of no length shares its place with the one that follows it at once.
-                at = run_of[i]
-                while at + 1 < len(out) and out[at + 1][:2] == out[at][:2]:
-                    at += 1
-                out[at] = out[at]._replace(lock_failures=out[at].lock_failures + 1)
         for interval in self.intervals:
             if interval.stem == "energy" and interval.row in run_of:
                 at = run_of[interval.row]
+                # A run of no length that begins as the next one does (same time, same or no `seq`) is a part of it.
+                while at + 1 < len(out) and out[at + 1][:2] == out[at][:2]:
+                    at += 1
                 out[at] = out[at]._replace(energy_n=out[at].energy_n + interval.total_n)
         return [run for run in out if run.end_ms > run.start_ms]
 
-    def lock_failures(self) -> list[int]:
-        """Return the rows in which a connector's lock begins to fail."""
-        found = []
+    def lock_failures(self) -> None:
+        """Count in which minutes a connector's lock began to fail."""
         failing: dict[str, bool] = {}
-        for i, row in enumerate(self.rows):
+        for row in self.rows:
             code = row.codes.get("error_code")
-            if code is None or self.kind.name != "port":
-                continue
-            if code == "ConnectorLockFailure" and not failing.get(row.lane, False):
-                found.append(i)
-            failing[row.lane] = code == "ConnectorLockFailure"
-        return found
+            if code is not None and self.kind.name == "port":
+                if code == "ConnectorLockFailure" and not failing.get(row.lane, False):
+                    self.add("lock_failures", row.time_ms, 1)
+                failing[row.lane] = code == "ConnectorLockFailure"
 
     def values(self, channel: str, lane: str) -> list[_Value]:
         return [

@@ -53,7 +53,6 @@ def runs_of(rows: Sequence[Mapping[str, Any]]) -> Runs:
         peak_kw=np.array([r.get("peak_kw", np.nan) for r in rows], np.float64),
         stop_reason=tuple(r.get("stop_reason", "") for r in rows),
         error_code=tuple(r.get("error_code", "") for r in rows),
-        lock_failures=np.array([r.get("lock_failures", 0) for r in rows], np.int64),
     )
 
 

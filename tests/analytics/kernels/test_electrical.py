@@ -80,7 +80,7 @@ NO_VIOLATION = (0,) * 8
     ("LLF-40", 40, 97.51, 86.58, 39.6, NO_VIOLATION),
     ("RR-20", 20, 69.21, 55.14, 19.97, NO_VIOLATION),
 ])
-def test_figures_of_the_acn_simulations(  # noqa: PLR0913 - one row of a published table
+def test_figures_of_the_acn_simulations(
     data_dir: Path, name: str, cap: int, delivered: float, met: float, peak: float, violations: tuple[int, ...]
 ) -> None:
     acn = load_acn(data_dir, name)
