@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import AMOUNT_SCALE, METERED, NEVER, Devices
+from analytics.folded import AMOUNT_SCALE, METERED, NEVER, Devices
 from store.journal import DeviceKey
 from telemetry.channels import Kind
 from telemetry.registry import Registry, station_kind_of

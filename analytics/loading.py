@@ -1,6 +1,7 @@
 """From state.db to the window of a station: blocks, runs, and what is still open up to `now`."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ def load_window(
     extremes: bool = False,
     runs_from_ms: int | None = None,
     columns: tuple[str, ...] = (),
+    with_minutes: bool = True,
 ) -> Window:
     """Load what analytics knows of a station in `[from_ms, to_ms)`, the segments still open included.
 
@@ -45,6 +47,8 @@ def load_window(
         From where on runs are needed, if earlier than `from_ms`: they tell of days at little cost.
     columns
         The only sums that are needed, and no runs; empty: everything.
+    with_minutes
+        False: only runs; months of them cost little.
     """
     kind, now, _ = reader.stations().get(station, ("charging", from_ms, from_ms))
     now = now if now_ms is None else now_ms
@@ -52,7 +56,7 @@ def load_window(
     runs_from_ms = from_ms if runs_from_ms is None else min(from_ms, runs_from_ms)
     minutes = {}
     wanted = columns.__contains__ if columns else _any if extremes else _summed
-    for one in KINDS:
+    for one in KINDS if with_minutes else ():
         table = devices.get(one.name)
         blocks = reader.blocks(station, one.name, from_ms, to_ms, wanted)
         found = _with_open(blocks, None if table is None else open_minutes(table, now))
@@ -71,6 +75,28 @@ def load_window(
         last_heard_ms=_times(devices, "newest_ms"),
         deaf_ms=reader.deaf(from_ms, to_ms),
     )
+
+
+def load_outages(reader: StateReader, registry: Registry, station: str, from_ms: int, to_ms: int) -> Window:
+    """Load what uptime and sessions need: all runs, and of the minutes only the readings next to silences.
+
+    Parameters
+    ----------
+    from_ms, to_ms
+        Whole minutes, up to years apart.
+    """
+    window = load_window(reader, registry, station, from_ms, to_ms, with_minutes=False)
+    runs = window.runs.get("port")
+    if runs is None or not len(runs):
+        return window
+    listed = window.station.listed("port")
+    after_ms = np.array([window.station.offline_after_ms(listed.get(d)) for d in runs.devices], np.int64)[runs.device]
+    goes_on = np.r_[(runs.device[1:] == runs.device[:-1]) & (runs.start_ms[1:] <= runs.end_ms[:-1]), False]
+    last_ms = runs.end_ms[~goes_on]
+    hours = np.unique(np.concatenate((last_ms, last_ms - after_ms[~goes_on])) // HOUR_MS) * HOUR_MS
+    hours = hours[(hours + HOUR_MS > from_ms) & (hours < to_ms)]
+    blocks = [b for h in hours.tolist() for b in reader.blocks(station, "port", h, h + 1, "readings".__eq__)]
+    return replace(window, minutes={"port": join_buckets(blocks)})
 
 
 def _any(_column: str) -> bool:

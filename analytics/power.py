@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analytics.fold import Devices
+from analytics.folded import Devices
 from analytics.kernels.electrical import power_of_currents
 from analytics.table import Table
 from telemetry.channels import PORT

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import Folded
+from analytics.folded import Folded
 from analytics.latest import Latest
 from analytics.shelf import Change
 from analytics.table import Table

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from analytics.error_codes import error_class
 from analytics.figures import round_figure
 from analytics.kernels.grid import sum_per_device
@@ -43,6 +45,8 @@ class Session:
     stop_reason: str | None
     outcome: str
     """success, zero_energy, failed, interrupted, open; unknown where a closed session's energy is not measured."""
+    error_code: str | None
+    """The code or stop reason that `cause` is told from; None where none was sent or it was a success."""
     cause: str | None
     """Who or what a session that failed is owed to: user, vehicle, charger, grid, network; None where unknown."""
     overstay_s: float | None
@@ -66,6 +70,7 @@ class Session:
             "idle_s": self.idle_s,
             "stop_reason": self.stop_reason,
             "outcome": self.outcome,
+            "error_code": self.error_code,
             "cause": self.cause,
             "overstay": self.overstay,
             "flags": list(self.flags),
@@ -182,6 +187,7 @@ def _session(
     offline = any(start[b] > end[a] for a, b in pairwise(group))
     outcome = _outcome(None if after is None else runs.state[after], reason, energy_kwh)
     idle_s = (occupied_ms - charging_ms) / 1000
+    error_code, cause = _cause(runs, group, after, outcome, reason, offline=offline)
     overstay_s, overstay = _overstay(idle_s, rated_kw.get(port))
     return Session(
         port=port,
@@ -195,7 +201,8 @@ def _session(
         idle_s=idle_s,
         stop_reason=reason or None,
         outcome=outcome,
-        cause=_cause(runs, group, after, outcome, reason, offline=offline),
+        error_code=error_code,
+        cause=cause,
         overstay_s=overstay_s,
         overstay=overstay,
         flags=(*(("offline",) if offline else ()), *(() if known else ("energy_unknown",))),
@@ -224,27 +231,29 @@ def _outcome(state_after: str | None, stop_reason: str, energy_kwh: float | None
 
 def _cause(
     runs: Runs, group: list[int], after: int | None, outcome: str, stop_reason: str, *, offline: bool
-) -> str | None:
-    """Return who or what ended a session that was no success; what was said speaks before what can be told."""
+) -> tuple[str | None, str | None]:
+    """Return the code that speaks for a session that was no success, and its cause; without one what can be told."""
     if outcome not in ("interrupted", "failed", "zero_energy"):
-        return None
+        return None, None
     said = [stop_reason, *(runs.error_code[i] for i in (*([] if after is None else [after]), *reversed(group)))]
     for code in said:
         found = error_class(code) if code else None
         if found is not None and found.failure:
-            return found.cause
+            return code, found.cause
+    unknown = next((code for code in said if code and error_class(code) is None), None)
     if outcome == "zero_energy":
         states = {runs.state[i] for i in group}
         told = {"SuspendedEVSE": "charger", "SuspendedEV": "vehicle"}
         tried = any(runs.in_charge[i] for i in group)
-        return next((cause for state, cause in told.items() if state in states), None if tried else "user")
-    return "charger" if outcome == "interrupted" else "network" if offline else None
+        return unknown, next((cause for state, cause in told.items() if state in states), None if tried else "user")
+    return unknown, "charger" if outcome == "interrupted" else "network" if offline else None
 
 
 def _measured_ports(window: Window) -> frozenset[str]:
-    """Return the ports whose energy was measured at any time in the window."""
-    minutes = window.minutes.get("port")
+    """Return the ports whose energy was measured at any time in the window, or flowed in a run that it tells of."""
+    minutes, runs = window.minutes.get("port"), window.runs["port"]
+    flowed = frozenset(runs.devices[d] for d in np.unique(runs.device[runs.energy_n != 0]).tolist())
     if minutes is None or "energy_ms" not in minutes.columns:
-        return frozenset()
+        return flowed
     covered_ms = sum_per_device(minutes.device, minutes.columns["energy_ms"], len(minutes.devices))
-    return frozenset(d for d, ms in zip(minutes.devices, covered_ms, strict=True) if ms > 0)
+    return flowed | {d for d, ms in zip(minutes.devices, covered_ms, strict=True) if ms > 0}

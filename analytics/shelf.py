@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import METERED, NEVER, Devices, Folded, annotate, fold
+from analytics.fold import annotate, fold
+from analytics.folded import METERED, NEVER, Devices, Folded
 from analytics.keep import keep_cells, last_cells
 from analytics.kernels.segments import group_starts
 from analytics.power import with_power

@@ -117,6 +117,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     dew_point_max_c: float | None = None
     receiver_m3: float | None = None
     tariff_per_kwh: float | list[TariffPeriod] | None = None
+    demand_charge_per_kw: float | None = None
+    """Price of the highest 15-minute demand of a month [currency per kW]."""
     co2_kg_per_kwh: float | None = None
     currency: str = ""
     idle_hours: str | None = None

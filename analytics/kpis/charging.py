@@ -22,8 +22,10 @@ from analytics.kernels.intervals import (
 )
 from analytics.kpis.electrical import imbalance_kpi, power_kw, site_meter_kpis, transformer_kpis
 from analytics.kpis.lost import LostPort, lost_kpis
+from analytics.kpis.supply import supply_kpis
 from analytics.sessions import Session, sessions_ending
 from analytics.uptime import Exclusion, PortUptime, station_uptime, uptime_of
+from analytics.visits import visit_kpis
 from analytics.window import Window
 from store.buckets import Buckets, empty_buckets
 from telemetry.channels import OCCUPIED_STATUS
@@ -105,6 +107,7 @@ def charging_kpis(window: Window, exclusions: Sequence[Exclusion] = ()) -> KpiAn
     congestion = share(length_ms(congested(window, summed)), window.to_ms - window.from_ms)
     sheet.put("congestion", congestion if any(p.known_ms for p in chosen) else None, NOT_KNOWN)
     transformer_kpis(window, sheet, total_kw, width_ms)
+    supply_kpis(window, sheet, minutes if inside.all() else minutes.take(inside))
     imbalance_kpi(window, sheet)
     sheet.over("simultaneity", sheet.kpis["peak_kw"], sum(p.peak_kw for p in chosen if not np.isnan(p.peak_kw)),
                "no port drew power in the window")
@@ -234,6 +237,7 @@ def _sheet(window: Window, ports: Sequence[_Port], peak_kw: float, sessions: Seq
     sheet.put("sessions_successful", good if known_ms else None, NOT_KNOWN)
     sheet.over("session_success_rate", good, len(known), "no session with a known outcome ended in the window")
     energies = [s.energy_kwh for s in sessions if s.energy_kwh is not None]
+    visit_kpis(sheet, sessions)
     sheet.over("mean_session_kwh", sum(energies), len(energies), "no session with measured energy ended in the window")
     overstay_s = [s.overstay_s for s in sessions]
     if any(p.rated_kw is None for p in ports) or None in overstay_s:

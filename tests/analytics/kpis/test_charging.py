@@ -261,3 +261,56 @@ def test_simultaneity_is_the_peak_of_the_sum_over_the_sum_of_peaks() -> None:
     apart = station_kpis(port_window({"a": first, "b": second}, two_ports()))
     assert apart.kpis["simultaneity"] == pytest.approx(0.5)
     assert station_kpis(port_window({"a": second, "b": second}, two_ports())).kpis["simultaneity"] == 1
+
+
+def energies(device: str, kwh: list[float | None], **more: list[float]) -> dict[tuple[str, int], dict[str, int]]:
+    """Return rows with an energy per minute, None where it is not known."""
+    rows = {}
+    for i, value in enumerate(kwh):
+        row = rows[device, START_MS + 60_000 * i] = {"heard_ms": 60_000, "Available_ms": 60_000}
+        if value is not None:
+            row |= {"energy_n": round(value * 1e9), "energy_ms": 60_000}
+        for name, values in more.items():
+            row |= {f"{name}_n": round(values[i] * 1e9), f"{name}_ms": 60_000}
+    return rows
+
+
+def supply(ports: dict[tuple[str, int], dict[str, int]], site: dict[tuple[str, int], dict[str, int]], minutes: int,
+           **table: object) -> dict[str, float | None]:
+    heard = {**{("port", d): START_MS for d, _ in ports}, **{("site_meter", d): START_MS for d, _ in site}}
+    tables = {"port": buckets_of(ports), **({"site_meter": buckets_of(site)} if site else {})}
+    return station_kpis(window_of(station_of("charging", **table), minutes, minutes=tables, first_heard_ms=heard)).kpis
+
+
+def test_demand_is_the_highest_mean_of_15_minutes_in_a_row() -> None:
+    kwh: list[float | None] = [1.0] * 10 + [4.0] * 10 + [1.0] * 10
+    kpis = supply({}, energies("m", kwh), 30, demand_charge_per_kw=38.0)
+    # 10 minutes of 240 kW and 5 of 60.
+    assert kpis["demand_kw_max"] == pytest.approx(180)
+    assert kpis["demand_cost"] == pytest.approx(38 * 180)
+    # A minute that is not known makes all means around it unknown.
+    gap = supply({}, energies("m", [*kwh[:14], None, *kwh[15:]]), 30)
+    assert gap["demand_kw_max"] == pytest.approx((5 * 240 + 10 * 60) / 15)
+    assert supply({}, energies("m", [*kwh[:14], None, *kwh[15:28]]), 28)["demand_kw_max"] is None
+
+
+def test_energy_cost_follows_the_hours_of_the_tariff() -> None:
+    table = {"tariff_per_kwh": [{"price": 0.5}, {"price": 1.5, "hours": "00:10-00:20"}]}
+    assert supply({}, energies("m", [1.0] * 30), 30, **table)["energy_cost"] == pytest.approx(20 * 0.5 + 10 * 1.5)
+    # Without a site meter the ports count.
+    assert supply(energies("p", [2.0] * 30), {}, 30, **table)["energy_cost"] == pytest.approx(50)
+    assert supply({}, energies("m", [1.0] * 30), 30)["energy_cost"] is None
+
+
+def test_unmetered_is_what_the_site_meter_counts_and_no_port_in_minutes_that_all_know() -> None:
+    ports = {**energies("a", [1.0, 1.0, None, 1.0]), **energies("b", [0.5, 0.5, 0.5, 0.5])}
+    kpis = supply(ports, energies("m", [1.8, 1.8, 1.8, None]), 4)
+    assert kpis["unmetered_kwh"] == pytest.approx(0.6)
+    assert kpis["unmetered_share"] == pytest.approx(0.6 / 3.6)
+    assert supply(ports, {}, 4)["unmetered_kwh"] is None
+
+
+def test_efficiency_of_minutes_with_both_meters() -> None:
+    kpis = supply(energies("a", [1.0, 1.0, None, 1.0], dc_energy_kwh=[0.95, 0.93, 0.9, 0.94]), {}, 4)
+    assert kpis["ac_dc_efficiency"] == pytest.approx(0.94)
+    assert supply(energies("a", [1.0]), {}, 1)["ac_dc_efficiency"] is None
