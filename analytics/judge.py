@@ -1,4 +1,4 @@
-"""Rules on key figures and detectors: each minute that the watermark has passed is judged once."""
+"""Rules on key figures, fields of minutes and detectors: each minute that the watermark has passed is judged once."""
 
 from functools import lru_cache
 from typing import Protocol
@@ -8,9 +8,10 @@ import numpy as np
 from analytics.air import air_minutes
 from analytics.alerts import AlertKey, Alerts
 from analytics.detectors import DETECTORS, Signal
+from analytics.detectors.fields import field_signal
 from analytics.kpis import station_kpis
 from analytics.rules.evaluate import beyond, threshold_of, value_sample
-from analytics.rules.types import DetectorInput, KpiInput, Rule
+from analytics.rules.types import BucketInput, DetectorInput, KpiInput, Rule
 from analytics.window import Window
 from telemetry.calendar import parse_hours
 from telemetry.registry import Station
@@ -34,7 +35,7 @@ class Load(Protocol):
 
 
 def judge(alerts: Alerts, station: Station, name: str, load: Load, from_ms: int, to_ms: int) -> None:
-    """Give every rule on a key figure or a detector its samples of the minutes that end in `(from_ms, to_ms]`.
+    """Give every rule on a key figure, a field or a detector its samples of the minutes that end in `(from_ms, to_ms]`.
 
     Parameters
     ----------
@@ -50,6 +51,10 @@ def judge(alerts: Alerts, station: Station, name: str, load: Load, from_ms: int,
     for rule in alerts.rules_of(name, device_kind).values():
         if isinstance(rule.input, KpiInput):
             _judge_kpi_rule(alerts, rule, rule.input, station, name, load, from_ms, to_ms)
+        elif isinstance(rule.input, BucketInput):
+            window = load(from_ms, to_ms, extremes=True)
+            for kind in rule.input.device_kinds:
+                _judge_signal(alerts, rule, station, name, field_signal(window, kind, rule.input.field))
         elif isinstance(rule.input, DetectorInput):
             _judge_detector(alerts, rule, rule.input.detector, station, name, load, from_ms, to_ms)
     alerts.advance(name, to_ms)
@@ -58,16 +63,15 @@ def judge(alerts: Alerts, station: Station, name: str, load: Load, from_ms: int,
 def _judge_kpi_rule(
     alerts: Alerts, rule: Rule, source: KpiInput, station: Station, name: str, load: Load, from_ms: int, to_ms: int
 ) -> None:
-    key = AlertKey(rule.name, name, "", "")
     window_ms = source.window_ms
     if window_ms is None:
         for end in idle_ends(station, from_ms, to_ms):
-            _judge_kpi(alerts, rule, source.kpi, key, load(end - DAY_MS, end))
-    elif source.kpi == "kwh_per_m3":
-        _judge_ratio(alerts, rule, key, load(from_ms - window_ms, to_ms), window_ms)
+            _judge_kpi(alerts, rule, source, name, load(end - DAY_MS, end))
+    elif source.kpi == "kwh_per_m3" and source.scope == "station":
+        _judge_ratio(alerts, rule, AlertKey(rule.name, name, "", ""), load(from_ms - window_ms, to_ms), window_ms)
     else:
         for end in range(from_ms + MINUTE_MS, to_ms + MINUTE_MS, MINUTE_MS):
-            _judge_kpi(alerts, rule, source.kpi, key, load(end - window_ms, end))
+            _judge_kpi(alerts, rule, source, name, load(end - window_ms, end))
 
 
 def _judge_detector(
@@ -88,8 +92,7 @@ def _judge_detector(
 def _judge_signal(alerts: Alerts, rule: Rule, station: Station, station_id: str, signal: Signal) -> None:
     """Give the rule a sample wherever the condition of a device turns, against the row or the judgement before."""
     threshold = threshold_of(rule, station)
-    judged = np.isfinite(signal.value) & (signal.coverage >= rule.min_coverage)
-    holds = np.where(judged, beyond(rule, signal.value, threshold), -1)
+    holds = beyond(rule, signal.value, threshold, signal.coverage)
     first = np.r_[True, signal.device[1:] != signal.device[:-1]][: len(holds)]
     turns = first | np.r_[True, holds[1:] != holds[:-1]][: len(holds)]
     followed = rule.update_share is not None
@@ -105,15 +108,24 @@ def _judge_signal(alerts: Alerts, rule: Rule, station: Station, station_id: str,
         alerts.sample(rule, key, sample)
 
 
-def _judge_kpi(alerts: Alerts, rule: Rule, kpi: str, key: AlertKey, window: Window) -> None:
+def _judge_kpi(alerts: Alerts, rule: Rule, source: KpiInput, name: str, window: Window) -> None:
     answer = station_kpis(window)
-    evidence = {k: v for k, v in answer.kpis.items() if v is not None and (k == kpi or "leak" in k)}
     threshold = threshold_of(rule, window.station)
+    if source.scope == "device":
+        for device in answer.devices:
+            if source.kpi in device.kpis:
+                key = AlertKey(rule.name, name, device.kind, device.device)
+                value, coverage = device.kpis[source.kpi], device.coverage or 0.0
+                alerts.sample(rule, key, value_sample(rule, window.to_ms, value, threshold, coverage))
+        return
+    evidence = {k: v for k, v in answer.kpis.items() if v is not None and (k == source.kpi or "leak" in k)}
     coverage = answer.coverage or 0.0
-    if kpi.startswith("leak_"):
+    if source.kpi.startswith("leak_"):
         # It stands on the flow alone: machines that are switched off, and silent, at night leave it known.
         coverage = int(air_minutes(window).supply.shortest_ms.sum()) / (window.to_ms - window.from_ms)
-    alerts.sample(rule, key, value_sample(rule, window.to_ms, answer.kpis.get(kpi), threshold, coverage, evidence))
+    value = answer.kpis.get(source.kpi)
+    sample = value_sample(rule, window.to_ms, value, threshold, coverage, evidence)
+    alerts.sample(rule, AlertKey(rule.name, name, "", ""), sample)
 
 
 def _judge_ratio(alerts: Alerts, rule: Rule, key: AlertKey, window: Window, window_ms: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -160,6 +161,25 @@ class Sources:
         if state is None:
             raise Problem(503, f"nothing of {station!r} is analysed yet; start 'voltair analytics', see /readyz")
         return state
+
+    def advice(self, station: str) -> dict[str, Any]:
+        """Return the advice record in force; one without items where there is none.
+
+        Raises
+        ------
+        Problem
+            404 where nobody knows the station.
+        """
+        kind = self.station(station).kind
+        state = self._state()
+        body = None if state is None else state.advice(station)
+        if body is not None:
+            return dict(msgspec.json.decode(body))
+        why = (
+            {"dispatch": "no minute is analysed yet", "pressure": "no minute is analysed yet"}
+            if kind == "compressed_air" else {"charging": "ordered charging is not computed in this release"}
+        )
+        return {"station": station, "kind": kind, "at": None, "items": [], "reasons": why}
 
     def _heard(self) -> dict[str, tuple[str, int, int]]:
         state = self._state()

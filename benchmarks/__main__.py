@@ -2,15 +2,17 @@
 
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
+dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 fuzz: bytes that nobody should send, against everything that reads them.
 """
 
 import argparse
 import sys
 
+from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
-from benchmarks.river import measure_river
+from voltair.bench import measure_river
 
 
 def main() -> None:
@@ -24,6 +26,9 @@ def main() -> None:
     river.add_argument("--duration", default="4h", help="how much of it")
     ingest = parts.add_parser("ingest")
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
+    dispatch = parts.add_parser("dispatch")
+    dispatch.add_argument("--cases", type=int, default=300, help="generated stations of each size")
+    dispatch.add_argument("--seed", type=int, default=1, help="another seed gives other stations")
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -36,6 +41,8 @@ def main() -> None:
             found = iter(measure_river(chosen.scenario, chosen.duration).items())
         case "ingest":
             found = measure_ingest(chosen.messages)
+        case "dispatch":
+            found = measure_dispatch(chosen.cases, chosen.seed)
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:

@@ -128,11 +128,9 @@ class Committer:
         if not self._waiting:
             await self._offer(lambda: self.journal.tick(connected=connected, now_ms=self._now_ms()))
 
-    async def put_registry(self, body: bytes) -> bool:
-        """Commit a registry; return whether the journal took it."""
-        return await self._offer(
-            lambda: self.journal.put(EntryType.REGISTRY, body, now_ms=self._now_ms())
-        )
+    async def put(self, type_: EntryType, body: bytes) -> bool:
+        """Commit a registry or rules; return whether the journal took it."""
+        return await self._offer(lambda: self.journal.put(type_, body, now_ms=self._now_ms()))
 
     async def _offer(self, work: Callable[[], object]) -> bool:
         try:

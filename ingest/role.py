@@ -12,7 +12,7 @@ from ingest.batch import Intake
 from ingest.commit import Committer
 from ingest.decode import Decoder
 from ingest.session import Session
-from ingest.stations import StationsFile
+from ingest.watched import RulesFile, StationsFile, WatchedFile
 from store.journal import EntryType
 from store.roles import RoleLock, RoleStatus, wall_ms, write_status
 from telemetry.config import Config
@@ -20,7 +20,7 @@ from wire.foreign import ForeignDecoders
 
 ROLE = "ingest"
 TICK_S = 1.0
-"""Period of ticks, of the look at stations.toml and of the status."""
+"""Period of ticks, of the look at stations.toml and the rule file, and of the status."""
 RETIRE_S = 30.0
 """Period of retention."""
 _RECEIVE_MAXIMUM = 65_535
@@ -57,6 +57,7 @@ class _Ingest:
         self._committer = Committer(config)
         journal = self._committer.journal
         self._stations = StationsFile(config.stations_file, journal.latest(EntryType.REGISTRY))
+        self._rules = RulesFile(config.rules_file, journal.latest(EntryType.RULES))
         self._decoder = Decoder(
             prefix=config.mqtt.prefix,
             clock_mode=config.clock.mode,
@@ -76,7 +77,8 @@ class _Ingest:
             memory=config.data / "roles" / "ingest-subscriptions.json",
         )
         self._intake.attach(self._session)
-        self._registry_due: bytes | None = None
+        self._due: dict[EntryType, bytes] = {}
+        """Changes of files that the journal has yet to take."""
         self._started_ms = wall_ms()
 
     async def run(self) -> None:
@@ -84,7 +86,7 @@ class _Ingest:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
-        await self._look_at_stations()
+        await self._look_at_files()
         self._say()
         intake = asyncio.ensure_future(self._intake.run())
         tasks = [
@@ -116,7 +118,7 @@ class _Ingest:
         while True:
             self._changed.clear()
             await self._committer.tick(connected=self._session.connected)
-            await self._look_at_stations()
+            await self._look_at_files()
             self._say()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
@@ -127,18 +129,20 @@ class _Ingest:
             await asyncio.sleep(period_s)
             await work()
 
-    async def _look_at_stations(self) -> None:
-        body = self._stations.poll()
-        if body is not None:
-            self._decoder.set_registry(self._stations.registry)
-            self._registry_due = body
-        if self._registry_due is not None and await self._committer.put_registry(self._registry_due):
-            self._registry_due = None
+    async def _look_at_files(self) -> None:
+        watched: dict[EntryType, WatchedFile] = {EntryType.REGISTRY: self._stations, EntryType.RULES: self._rules}
+        for type_, file in watched.items():
+            body = file.poll()
+            if body is not None:
+                self._decoder.set_registry(self._stations.registry)
+                self._due[type_] = body
+            if type_ in self._due and await self._committer.put(type_, self._due[type_]):
+                del self._due[type_]
 
     def _say(self, *, running: bool = True) -> None:
         """Write the role's status."""
         session, committer, intake = self._session, self._committer, self._intake
-        problems = [p for p in (session.problem, committer.full, self._stations.problem) if p]
+        problems = [p for p in (session.problem, committer.full, self._stations.problem, self._rules.problem) if p]
         connected = running and session.connected
         status = RoleStatus(
             role=ROLE,

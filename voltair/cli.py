@@ -22,9 +22,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 config_app = typer.Typer(help="Check the configuration, or print its schema.", no_args_is_help=True)
+rules_app = typer.Typer(help="Rules of alerts.", no_args_is_help=True)
 letters_app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(rules_app, name="rules")
 
 ConfigPath = Annotated[
     Path | None,
@@ -201,6 +203,51 @@ def doctor(config: ConfigPath = None) -> None:
     raise typer.Exit(int(failed))
 
 
+@app.command()
+def bench(
+    scenario: Annotated[str, typer.Option(help="What is published: see 'voltair scenarios'.")] = "charging-day",
+    duration: Annotated[str, typer.Option(metavar="4h", help="How much of it.")] = "4h",
+) -> None:
+    """Measure the whole river on this machine: a broker, every role and embedded store, in a folder of its own."""
+    from voltair.bench import measure_river
+
+    for name, value in measure_river(scenario, duration).items():
+        typer.echo(f"{name:<32}{value}")
+
+
+@app.command()
+def recompute(config: ConfigPath = None) -> None:
+    """Make minutes, sessions and key figures anew from the journal: readings that came too late enter them."""
+    from voltair.recompute import recompute as work
+
+    typer.echo(work(_role_config(config)))
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE.tar", help="The file to write.")], config: ConfigPath = None
+) -> None:
+    """Copy the data directory into one file, while everything runs."""
+    from store import backup as work
+
+    manifest = work.backup(_config(config).data, target)
+    typer.echo(f"{target}: {len(manifest.sha256)} files of journal {manifest.journal_id}")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FILE.tar", help="A file that 'voltair backup' wrote.")],
+    config: ConfigPath = None,
+) -> None:
+    """Unpack a backup as the data directory, which must not hold anything yet."""
+    from store import backup as work
+    from telemetry.times import format_time
+
+    data = _config(config).data
+    manifest = work.restore(source, data)
+    typer.echo(f"{data}: {len(manifest.sha256)} files as of {format_time(manifest.made_ms)}; go on with 'voltair run'")
+
+
 @config_app.command()
 def check(config: ConfigPath = None) -> None:
     """Read voltair.toml, its tokens, webhooks and decoders, stations.toml and the rules, and say what is wrong."""
@@ -233,6 +280,20 @@ def schema() -> None:
     from telemetry.config import Config
 
     typer.echo(json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False))
+
+
+@rules_app.command("test")
+def test_rules(file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenarios: docs/rules.md.")]) -> None:
+    """Run text scenarios: series of devices in, expected alerts out; exit 1 where they differ."""
+    from voltair.rule_scenarios import run_file
+
+    failed = False
+    for verdict in run_file(file):
+        typer.echo(f"{'FAIL' if verdict.problems else 'ok  '}  {verdict.name}")
+        for problem in verdict.problems:
+            typer.echo(f"      {problem}")
+        failed |= bool(verdict.problems)
+    raise typer.Exit(int(failed))
 
 
 @letters_app.command("list")

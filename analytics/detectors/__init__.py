@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from analytics.detectors import electrical, links, meters, port_sessions, stuck_status, thermal
+from analytics.detectors.degraded import EFFICIENCY_DEGRADED
+from analytics.detectors.impossible import IMPOSSIBLE_EFFICIENCY
 from analytics.detectors.signal import Detector, Signal
 from analytics.window import Window
 from telemetry.times import DAY_MS, HOUR_MS
@@ -41,5 +43,7 @@ DETECTORS: Mapping[str, Detector] = {
     "connector_lock": Detector(links.connector_lock, lookback_ms=DAY_MS, columns=("lock_failures",)),
     "link_flapping": _charging(links.link_flapping),
     "low_coverage": _charging(links.low_coverage),
+    "efficiency_degraded": EFFICIENCY_DEGRADED,
+    "impossible_efficiency": IMPOSSIBLE_EFFICIENCY,
 }
 """Name -> detector; rules name them."""

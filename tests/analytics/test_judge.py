@@ -1,10 +1,16 @@
-"""Rules on detectors: from a value per minute and device to samples where the condition turns."""
+"""Rules on detectors, fields of minutes and figures of devices: samples where the condition turns."""
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from journalled import T0, River, port
 
 from analytics import judge as module
 from analytics.alerts import Alerts
@@ -16,7 +22,6 @@ from analytics.window import Window
 from telemetry.registry import registry_from_tables
 from telemetry.times import MINUTE_MS
 
-T0 = 1_732_240_020_000 // MINUTE_MS * MINUTE_MS
 REGISTRY = registry_from_tables({"stations": {"s": {"kind": "charging", "rules": {}}}}, "test")
 TEXTS = Texts(en="{device}", zh="{device}")
 NAN = float("nan")
@@ -92,3 +97,53 @@ def test_evidence_is_that_of_the_turn_and_updates_follow_the_value(values: dict[
     assert run(alerts, 5, 5) == [
         ("alert.firing", "a", 1, 81.0), ("alert.updated", "a", 3, 110.0), ("alert.resolved", "a", 5, 70.0),
     ]
+
+
+def test_a_field_of_the_minutes_and_a_figure_of_each_device_are_judged(tmp_path: Path) -> None:
+    rules = """
+[hot]
+category = "fault"
+severity = "warning"
+station_kind = "charging"
+comparison = ">"
+threshold = 80
+clear_threshold = 70
+labels = {team = "thermal"}
+summary = {en = "{device}", zh = "{device}"}
+remedy = {en = "cool", zh = "降温"}
+[hot.input]
+source = "bucket"
+device_kinds = ["port"]
+field = "temperature_c_max"
+[busy]
+category = "availability"
+severity = "info"
+station_kind = "charging"
+comparison = ">="
+threshold = 1
+summary = {en = "{device}", zh = "{device}"}
+remedy = {en = "wait", zh = "等待"}
+[busy.input]
+source = "kpi"
+kpi = "occupied_utilisation"
+window = "5m"
+scope = "device"
+"""
+    stream = [
+        port("p1", 60 * m, "Charging" if 10 <= m < 20 else "Available", temperature_c=t)
+        for m, t in enumerate([60, 60, 81, 75, 75, 60, 60, *[60] * 23])
+    ] + [port("p2", 60 * m, "Available", temperature_c=85 if m == 40 else 20) for m in range(30)]
+    river = River(tmp_path, stream)
+    river.put_rules(rules)
+    river.write(stream)
+    for _ in range(7):
+        river.tick()
+    river.work()
+    told = [(rule, state, (t - T0) // MINUTE_MS) for rule, state, t in river.told()]
+    assert told == [
+        # Of minute 2, whose end is 3; 75 is between the limits; minute 5 is below both.
+        ("hot", "firing", 3), ("hot", "resolved", 6), ("busy", "firing", 15), ("busy", "resolved", 21),
+    ]
+    (body,) = river.db().execute("SELECT body FROM transition ORDER BY n LIMIT 1").fetchone()
+    first = msgspec.json.decode(body)
+    assert (first["device"], first["labels"], first["evidence"]["temperature_c_max"]) == ("p1", {"team": "thermal"}, 81)

@@ -76,6 +76,23 @@ def test_a_station_overrides_numbers_and_may_switch_off() -> None:
     assert PACK.rules["leak_level"].threshold == 0.15
 
 
+def test_groups_override_numbers_and_their_stations_override_them() -> None:
+    tables = {
+        "groups": {"islands": {"rules": {"leak_level": {"threshold": 0.3, "for": "2d"}}},
+                   "old": {"rules": {"leak_level": {"threshold": 0.4}}}},
+        "stations": {
+            "a": {"kind": "compressed_air", "groups": ["islands", "old"]},
+            "b": {"kind": "compressed_air", "groups": ["islands"], "rules": {"leak_level": {"threshold": 0.1}}},
+            "c": {"kind": "compressed_air"},
+        },
+    }
+    known = registry_from_tables(tables, "test")
+    found = {s: PACK.for_station(known.station(s), s)["leak_level"] for s in "abc"}
+    assert [(r.threshold, r.for_) for r in found.values()] == [(0.4, "2d"), (0.1, "2d"), (0.15, "0s")]
+    with pytest.raises(ConfigError, match=r"\[groups\.x\]: Object contains unknown field `rule`"):
+        registry_from_tables({"groups": {"x": {"rule": {}}}}, "test")
+
+
 @pytest.mark.parametrize(("rules", "words"), [
     ({"leek_level": {"threshold": 1}}, ["[stations.s.rules.leek_level]", "'leek_level'", "leak_level"]),
     ({"leak_level": {"summary": {}}}, ["'summary'", *STATION_FIELDS]),
@@ -109,6 +126,9 @@ def test_a_wrong_override_is_named(rules: dict[str, Any], words: list[str]) -> N
     ("[port_faulted.input]\ndevice_kinds = ['plug']", ["'input.device_kinds'", "'plug'"]),
     ("[port_faulted.input]\ndevice_kinds = ['dryer']", ["'input.device_kinds'", "dryer", "charging"]),
     ("[port_faulted]\nthreshold = 3", ["'threshold'"]),
+    ("[leak_level]\nclear_threshold = 0.2", ["'clear_threshold'", "0.2", "0.15"]),
+    (("[port_faulted]\ncomparison = '>'\nthreshold = 1\n[port_faulted.input]\nsource = 'bucket'\n"
+     "device_kinds = ['port']\nfield = 'heat_max'"), ["'input.field'", "'heat_max'", "temperature_c_max"]),
     (NEW_RULE.replace('comparison = ">"\n', ""), ["'comparison'"]),
     (NEW_RULE.replace("threshold = 90\n", ""), ["'threshold'"]),
 ])
