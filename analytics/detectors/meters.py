@@ -47,7 +47,8 @@ def meter_mismatch(window: Window, from_ms: int, _to_ms: int) -> Signal:
 def impossible_power(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """Find the mean power of each minute, of gauge or register whichever is more, over the rated power."""
     minutes = minutes_of(window, "port")
-    gauge, register = minutes.mean("power_kw"), minutes.sums("energy_n") / 1e9 * 60
+    booked_n = np.where(minutes.sums("energy_estimated_n") == 0, minutes.sums("energy_n"), 0)
+    gauge, register = minutes.mean("power_kw"), booked_n / 1e9 * 60
     power = np.fmax(gauge, register)
     value = power / minutes.numbers("rated_kw")
     return minutes.signal(value, from_ms, lambda i, j: {

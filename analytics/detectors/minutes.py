@@ -53,10 +53,10 @@ class Minutes:
         return ratio(self.sums(f"{gauge}_i"), self.sums(f"{gauge}_ms"), 1e-6)
 
     def power_kw(self) -> Float64:
-        """Return the mean power: of the gauge, else of the register."""
+        """Return the mean power: of the gauge, else of the register where that is not spread over a silence."""
         power = self.mean("power_kw")
         energy = ratio(self.sums("energy_n"), self.sums("energy_ms"), HOUR_MS / 1e9)
-        return np.where(np.isnan(power), energy, power)
+        return np.where(np.isnan(power), np.where(self.sums("energy_estimated_n") == 0, energy, np.nan), power)
 
     def settings(self) -> list[Device | None]:
         """Return what the registry says of each device."""

@@ -51,8 +51,11 @@ def charging_without_power(window: Window, from_ms: int, _to_ms: int) -> Signal:
 
 
 def power_while_available(window: Window, from_ms: int, _to_ms: int) -> Signal:
-    """Find the mean power of a port in minutes in which it was Available throughout [kW]."""
+    """Find the mean power of a port in minutes in which it was Available throughout [kW].
+
+    Of the gauge alone: a register that is read seldom spreads the energy of a session beyond its end.
+    """
     minutes = minutes_of(window, "port")
     free = minutes.sums("Available_ms") >= FULL_MS
-    value = np.where(free, minutes.power_kw(), 0.0)
+    value = np.where(free, minutes.mean("power_kw"), 0.0)
     return minutes.signal(value, from_ms, lambda i, j: {"power_kw": number(value[i, j])})

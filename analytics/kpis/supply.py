@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 from analytics.counted import counted
 from analytics.figures import Sheet
 from analytics.kernels.electrical import rolling_demand
-from analytics.kernels.grid import dense
 from analytics.kernels.intervals import Int64
 from analytics.tariff import price_per_kwh
 from analytics.window import Window
@@ -48,12 +47,15 @@ def supply_kpis(window: Window, sheet: Sheet, ports: Buckets) -> None:
 
 def _energy(rows: Buckets, names: list[str], starts: Int64) -> tuple[Int64, Bools]:
     """Return the devices' energy in each minute [10^-9 kWh], and whether all that are ever measured are known."""
-    place = np.array([names.index(d) if d in names else -1 for d in rows.devices], np.int64)
-    row = place[rows.device] if len(rows) else np.empty(0, np.int64)
-    energy_n = dense(row, rows.start_ms, rows.get("energy_n"), starts, len(names))
-    covered_ms = dense(row, rows.start_ms, rows.get("energy_ms"), starts, len(names))
-    ever = covered_ms.any(axis=1)
-    return energy_n[ever].sum(axis=0), np.asarray((covered_ms[ever] > 0).all(axis=0) & ever.any())
+    chosen = np.array([d in set(names) for d in rows.devices], np.bool_)
+    covered = rows.get("energy_ms") > 0
+    slot = (rows.start_ms - starts[0]) // MINUTE_MS
+    use = chosen[rows.device] if len(rows) else covered
+    energy_n = np.zeros(len(starts), np.int64)
+    np.add.at(energy_n, slot[use], rows.get("energy_n")[use])
+    measured = len(np.unique(rows.device[use & covered]))
+    known = np.bincount(slot[use & covered], minlength=len(starts)) == measured
+    return energy_n, known & (measured > 0)
 
 
 def _cost_kpis(

@@ -82,6 +82,9 @@ LOOKS_LIKE: list[tuple[str, list[Act], dict[str, Any]]] = [
     ("charging_without_power", [free, charging(9, 0.0), charging(2, 2.0), charging(9, 0.0)], {}),
     ("charging_without_power", [free, charging(20, 11), Act(30, "SuspendedEV", "S")], {}),
     ("power_while_available", [free, charging(5), Act(1, "Available", power_kw=3.0), free], {}),
+    # A register that is read after a silence, or seldom, spreads energy over minutes in which the port was free.
+    ("power_while_available", [free, Act(10, power_kw=None, register_kw=3.0)], {}),
+    ("impossible_power", [free, Act(1, power_kw=None, register_kw=90.0, columns={"energy_estimated_n": 1})], {}),
     ("zero_energy_sessions", [*failed * 2, good, *failed * 2, free], {}),
     ("session_over_long", [free, charging(600, 0.5), Act(30, "SuspendedEV", "S"), Act(30), charging(600, 0.5)], {}),
     ("session_overlap", [charging(10, session="A"), charging(20, session="B"), charging(5, session="C")], {}),
