@@ -3,7 +3,9 @@
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
+load: what `voltair simulate --load` can send from one core.
 fuzz: bytes that nobody should send, against everything that reads them.
+leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
 
 import argparse
@@ -12,6 +14,8 @@ import sys
 from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
+from benchmarks.leaks import measure_leaks
+from benchmarks.load import measure_load
 from voltair.bench import measure_river
 
 
@@ -29,9 +33,14 @@ def main() -> None:
     dispatch = parts.add_parser("dispatch")
     dispatch.add_argument("--cases", type=int, default=300, help="generated stations of each size")
     dispatch.add_argument("--seed", type=int, default=1, help="another seed gives other stations")
+    load = parts.add_parser("load")
+    load.add_argument("--devices", type=int, default=100_000)
+    load.add_argument("--messages", type=int, default=300_000)
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
+    leaks = parts.add_parser("leaks")
+    leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
     arguments = sys.argv[1:]
     if not arguments or arguments[0] not in {*parts.choices, "-h", "--help"}:
         arguments.insert(0, "river")
@@ -41,12 +50,16 @@ def main() -> None:
             found = iter(measure_river(chosen.scenario, chosen.duration).items())
         case "ingest":
             found = measure_ingest(chosen.messages)
+        case "leaks":
+            found = measure_leaks(chosen.stations)
         case "dispatch":
             found = measure_dispatch(chosen.cases, chosen.seed)
+        case "load":
+            found = iter(measure_load(chosen.devices, chosen.messages).items())
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:
-        print(f"{name:<32}{value}", flush=True)
+        print(f"{name:<48}{value}", flush=True)
 
 
 if __name__ == "__main__":

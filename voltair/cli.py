@@ -35,7 +35,11 @@ ConfigPath = Annotated[
 Speed = Annotated[str | None, typer.Option(metavar="N|max", help="Event time per wall time.")]
 Broker = Annotated[str | None, typer.Option(metavar="URL", help="Broker to publish to, mqtt://host:port.")]
 Out = Annotated[
-    Path | None, typer.Option(metavar="FILE.jsonl", help="Write messages to a file instead of a broker.")
+    Path | None, typer.Option(metavar="FILE.jsonl", help="Write to a file (.jsonl, .parquet), not to a broker.")
+]
+Faults = Annotated[
+    list[str] | None,
+    typer.Option("--fault", metavar="KIND,...", help="On the way to the broker, like loss,share=0.05; repeatable."),
 ]
 
 
@@ -66,9 +70,12 @@ def _role_config(path: Path | None) -> "Config":
 @app.command()
 def run(config: ConfigPath = None) -> None:
     """Start every role and restart one that dies; SIGTERM stops all."""
+    from telemetry.config import check_whole
     from voltair.supervise import supervise
 
-    raise typer.Exit(supervise(_role_config(config), config))
+    settings = _role_config(config)
+    check_whole(settings)
+    raise typer.Exit(supervise(settings, config))
 
 
 @app.command()
@@ -85,6 +92,9 @@ def analytics(config: ConfigPath = None) -> None:
     """Turn the journal into minutes, key figures, sessions and alerts."""
     settings = _role_config(config)
     from analytics.role import run as run_role
+    from telemetry.config import check_whole
+
+    check_whole(settings)
 
     run_role(settings)
 
@@ -135,7 +145,7 @@ def scenarios() -> None:
 
 @app.command()
 def simulate(
-    scenario: str,
+    scenario: Annotated[str, typer.Argument(help="See voltair scenarios; none with --load.")] = "",
     *,
     seed: Annotated[int | None, typer.Option(help="Default: the scenario's.")] = None,
     duration: Annotated[str | None, typer.Option(metavar="7d", help="Default: the scenario's.")] = None,
@@ -146,10 +156,21 @@ def simulate(
     broker: Broker = None,
     out: Out = None,
     truth: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what really happened.")] = None,
+    fault: Faults = None,
+    load: Annotated[int, typer.Option(metavar="N", help="No scenario: so many devices, without physics.")] = 0,
+    dialect: Annotated[str, typer.Option(metavar="NAME", help="native, evcc, ocpp or senml.")] = "native",
+    rate: Annotated[float | None, typer.Option(help="With --load: messages/s; default: one a minute each.")] = None,
 ) -> None:
     """Publish a simulated scenario; without --speed in real time."""
     from simulators import commands
 
+    if bool(scenario) == bool(load):
+        msg = "give a scenario ('voltair scenarios' lists them) or --load N"
+        raise ConfigError(msg)
+    if load:
+        count = commands.load(load, rate=rate, duration=duration, speed=speed, broker=broker, out=out)
+        typer.echo(f"{count} messages")
+        return
     count = commands.simulate(
         scenario,
         seed=seed,
@@ -159,6 +180,8 @@ def simulate(
         broker=broker,
         out=out,
         truth_file=truth,
+        faults=fault or (),
+        dialect=dialect,
     )
     typer.echo(f"{count} messages")
 
@@ -167,16 +190,60 @@ def simulate(
 def replay(
     file: Path,
     *,
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="acn-sim or measur-log.")],
+    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="See docs/simulators.md.")],
     speed: Speed = None,
     broker: Broker = None,
     out: Out = None,
     station: Annotated[str | None, typer.Option(metavar="ID", help="Default: the format's own.")] = None,
+    columns: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Map of a table's columns.")] = None,
+    stations: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Write the stations.toml that belongs to it.")
+    ] = None,
+    fault: Faults = None,
+    seed: Annotated[int, typer.Option(help="Of the faults' chance.")] = 1,
 ) -> None:
     """Publish recorded data; without --speed as fast as it is taken."""
     from simulators import commands
 
-    count = commands.replay(file, format_name=format_, speed=speed, broker=broker, out=out, station=station)
+    count = commands.replay(
+        file,
+        format_name=format_,
+        speed=speed,
+        broker=broker,
+        out=out,
+        station=station,
+        columns=columns,
+        stations_file=stations,
+        faults=fault or (),
+        seed=seed,
+    )
+    typer.echo(f"{count} messages")
+
+
+@app.command()
+def record(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help=".jsonl or .parquet, for replay --format voltair.")],
+    *,
+    config: ConfigPath = None,
+    source: Annotated[str, typer.Option(help="journal, or influx.")] = "journal",
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="RFC 3339 or ms.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="TIME", help="Up to, not with.")] = None,
+    station: Annotated[str, typer.Option(metavar="ID", help="Default: all.")] = "",
+) -> None:
+    """Write what was received to a file, from the journal or InfluxDB."""
+    from telemetry.registry import parse_when
+    from voltair.record import ALWAYS_MS
+    from voltair.record import record as write
+
+    times = [0, ALWAYS_MS]
+    for k, text in enumerate((from_, to)):
+        if text is not None:
+            found = parse_when(text)
+            if found is None:
+                msg = f"time {text!r} is not like 2026-06-01, 2026-06-01T08:00:00Z or a number of ms"
+                raise ConfigError(msg)
+            times[k] = found
+    count = write(_config(config), out, source, times[0], times[1], station)
     typer.echo(f"{count} messages")
 
 
@@ -280,6 +347,31 @@ def schema() -> None:
     from telemetry.config import Config
 
     typer.echo(json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False))
+
+
+LetterIds = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which, as in the list.")]
+LetterReason = Annotated[str, typer.Option(metavar="TEXT", help="Those whose reason contains this.")]
+AllLetters = Annotated[bool, typer.Option("--all", help="All.")]
+
+
+@letters_app.command()
+def retry(
+    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
+) -> None:
+    """Read them again by the present configuration; exit 1 if some cannot be read now, either."""
+    from voltair.letters import settle_letters
+
+    raise typer.Exit(settle_letters(_config(config), "retry", ids or [], reason, everything=all_))
+
+
+@letters_app.command()
+def drop(
+    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
+) -> None:
+    """Remove them for good."""
+    from voltair.letters import settle_letters
+
+    raise typer.Exit(settle_letters(_config(config), "drop", ids or [], reason, everything=all_))
 
 
 @rules_app.command("test")

@@ -8,6 +8,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from analytics.detectors import electrical, links, meters, port_sessions, stuck_status, thermal
+from analytics.detectors.air_leaks import LEAKS
+from analytics.detectors.air_machines import MACHINES
+from analytics.detectors.air_meters import METERS
+from analytics.detectors.air_pressure import PRESSURE
+from analytics.detectors.air_sensors import SENSORS
 from analytics.detectors.degraded import EFFICIENCY_DEGRADED
 from analytics.detectors.impossible import IMPOSSIBLE_EFFICIENCY
 from analytics.detectors.signal import Detector, Signal
@@ -30,7 +35,7 @@ DETECTORS: Mapping[str, Detector] = {
     "session_over_long": _charging(port_sessions.session_over_long),
     "session_overlap": _charging(port_sessions.session_overlap),
     "impossible_power": _charging(meters.impossible_power),
-    "meter_reset": _charging(meters.meter_reset),
+    "port_meter_reset": _charging(meters.meter_reset),
     "site_meter_reset": _charging(partial(meters.meter_reset, kind="site_meter")),
     "meter_mismatch": _charging(meters.meter_mismatch),
     "derating": _charging(thermal.derating),
@@ -43,6 +48,11 @@ DETECTORS: Mapping[str, Detector] = {
     "connector_lock": Detector(links.connector_lock, lookback_ms=DAY_MS, columns=("lock_failures",)),
     "link_flapping": _charging(links.link_flapping),
     "low_coverage": _charging(links.low_coverage),
+    **LEAKS,
+    **MACHINES,
+    **METERS,
+    **PRESSURE,
+    **SENSORS,
     "efficiency_degraded": EFFICIENCY_DEGRADED,
     "impossible_efficiency": IMPOSSIBLE_EFFICIENCY,
 }

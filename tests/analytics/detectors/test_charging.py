@@ -48,7 +48,7 @@ FIRES: list[tuple[str, int, list[Act], dict[str, Any]]] = [
     ("impossible_power", 6, [free, charging(5, 25.0)], {}),
     # The gauge is right, the register books 1.6 kWh in a minute.
     ("impossible_power", 6, [free, charging(5, 0.1, register_kw=96.0)], {}),
-    ("meter_reset", 16, [free, good, charging(10, columns={"energy_resets": 1})], {}),
+    ("port_meter_reset", 16, [free, good, charging(10, columns={"energy_resets": 1})], {}),
     ("meter_mismatch", 25, [free, charging(60, 11.0, register_kw=12.0)], {}),
     ("derating", 25, [charging(20, gauges={"temperature_c": ramp(30, 55, 20)}),
                       charging(30, 7.0, gauges={"temperature_c": ramp(56, 60, 30)})], {}),
@@ -90,7 +90,7 @@ LOOKS_LIKE: list[tuple[str, list[Act], dict[str, Any]]] = [
     ("session_overlap", [charging(10, session="A"), charging(20, session="B"), charging(5, session="C")], {}),
     ("impossible_power", [free, charging(5, 23.5)], {}),
     ("impossible_power", [free, charging(5, 50.0)], {"ports": [{"id": "p"}]}),
-    ("meter_reset", [free, charging(10, columns={"energy_glitches": 1})], {}),
+    ("port_meter_reset", [free, charging(10, columns={"energy_glitches": 1})], {}),
     ("meter_mismatch", [free, charging(60, 11.0, register_kw=11.4)], {}),
     # Little energy: the steps of the register decide.
     ("meter_mismatch", [free, charging(10, 2.0, register_kw=3.0), Act(60)], {}),

@@ -35,7 +35,7 @@ def test_a_register_that_begins_anew(tmp_path: Path) -> None:
     # It falls at minute 10; the third value after that decides.
     levels = [100 + i * 0.2 for i in range(10)] + [i * 0.2 for i in range(10)]
     stream = [port(i, "Charging", energy_kwh=v, power_kw=12) for i, v in enumerate(levels)]
-    assert told(tmp_path, stream) == [("meter_reset", "firing", 14)]
+    assert told(tmp_path, stream) == [("port_meter_reset", "firing", 14)]
 
 
 def test_a_register_that_shows_zero_once(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_the_shipped_pack() -> None:
     }
     charging = PACK.for_station(registry("charging", {}).station("s"), "s")
     assert found & set(charging) == {"device_offline", "station_offline", "port_faulted", "port_unavailable"}
-    assert {"stuck_status", "meter_reset", "phase_loss"} <= set(charging)
+    assert {"stuck_status", "port_meter_reset", "phase_loss"} <= set(charging)
     assert PACK.rules["port_faulted"].timing.for_ms == PACK.rules["port_faulted"].timing.keep_firing_ms == 0
     assert PACK.rules["device_offline"].timing.for_ms == 5_000
 
