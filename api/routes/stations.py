@@ -136,7 +136,9 @@ def get_uptime(
     cursor: Cursor = None,
 ) -> Response:
     """Outages per port with their causes; maintenance windows (`/exclusions`) are excluded."""
-    window = window_for(parts, caller, station, from_, to)
+    allow(caller, station)
+    parts.sources.station(station)
+    window = parts.sources.outages(station, *window_of(from_, to, parts.sources.now_ms(station)))
     ports = uptime_of(window, exclusions_of(parts.desk, station, window.from_ms, window.to_ms))
     if format_ == "csv":
         return _uptime_csv(ports, f"{station}-uptime.csv")
