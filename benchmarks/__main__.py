@@ -6,6 +6,7 @@ alerts: ten thousand alerts at once, and alerts over kills of the API.
 latency: from a status on MQTT to the webhook, under load.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 load: what `voltair simulate --load` can send from one core.
+crash: kill -9 of every role and of InfluxDB, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
@@ -15,6 +16,7 @@ import sys
 
 from benchmarks.alert_latency import measure_latency
 from benchmarks.alerts import measure_alerts
+from benchmarks.crash import measure_crash
 from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
@@ -46,6 +48,8 @@ def main() -> None:
     load = parts.add_parser("load")
     load.add_argument("--devices", type=int, default=100_000)
     load.add_argument("--messages", type=int, default=300_000)
+    crash = parts.add_parser("crash")
+    crash.add_argument("--kills", type=int, default=500, help="at least 60")
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -70,6 +74,8 @@ def main() -> None:
             found = measure_dispatch(chosen.cases, chosen.seed)
         case "load":
             found = iter(measure_load(chosen.devices, chosen.messages).items())
+        case "crash":
+            found = measure_crash(chosen.kills)
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:
