@@ -16,7 +16,8 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from simulators.message import Message
 from simulators.publish import Progress, Publisher, parse_broker, parse_speed
 from simulators.replay import replay_messages
-from simulators.scenario import Scenario, list_scenarios, load_scenario, simulate_messages, truth_table
+from simulators.scenario import Scenario, list_scenarios, load_scenario
+from simulators.simulation import Simulation
 from telemetry.errors import ConfigError, VoltairError
 from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
@@ -60,7 +61,7 @@ def simulate(
     out
         File for lines of `{"topic": ..., "payload": ...}`; instead of a broker.
     truth_file
-        File for what really happened: the faults with their times, as JSON.
+        File for what really happened: faults, places, times, true key figures, as JSON.
 
     Raises
     ------
@@ -80,17 +81,26 @@ def simulate(
         start_ms = _start(start)
     else:
         start_ms = int(time.time() * 1000) if out is None and pace == 1.0 else scenario.start_ms
-    if length_ms is None and (out is not None or truth_file is not None):
+    if length_ms is None and out is not None:
         msg = f"scenario {name!r} runs until it is stopped; a file needs --duration, like --duration 1h"
         raise ConfigError(msg)
-    if truth_file is not None and length_ms is not None:
-        table = {"scenario": name, **truth_table(scenario, seed, start_ms, length_ms)}
-        with _writing(truth_file):
-            truth_file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=2) + b"\n")
-    messages = simulate_messages(scenario, seed, start_ms, length_ms)
-    if out is not None:
-        return write_lines(messages, out)
-    return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
+    simulation = Simulation(scenario, seed, start_ms, length_ms)
+    with _truth_written(simulation, truth_file):
+        if out is not None:
+            return write_lines(simulation.messages(), out)
+        return publish(simulation.messages(), broker or DEFAULT_BROKER, pace, f"simulating {name}")
+
+
+@contextlib.contextmanager
+def _truth_written(simulation: Simulation, path: Path | None) -> Iterator[None]:
+    """Write what really happened, also when the run was stopped early."""
+    if path is not None:
+        with _writing(path):
+            path.touch()  # better to fail now than after the run
+    yield
+    if path is not None:
+        with _writing(path):
+            path.write_bytes(msgspec.json.format(msgspec.json.encode(simulation.truth()), indent=2) + b"\n")
 
 
 def replay(
@@ -142,7 +152,10 @@ def write_lines(messages: Iterable[Message], path: Path) -> int:
     with _writing(path), path.open("wb") as file:
         for message in messages:
             topic = msgspec.json.encode(message.topic)
-            file.write(b'{"topic":%b,"payload":%b}\n' % (topic, message.payload))
+            payload = message.payload
+            if not message.sound:  # perhaps no JSON: the line holds it as text
+                payload = msgspec.json.encode(payload.decode("utf-8", "replace"))
+            file.write(b'{"topic":%b,"payload":%b}\n' % (topic, payload))
             count += 1
     return count
 

@@ -19,7 +19,8 @@ from river.replays import Point, sqlite_points
 from river.stack import Json, Stack, stack
 
 from simulators.message import Message
-from simulators.scenario import load_scenario, simulate_messages
+from simulators.scenario import load_scenario
+from simulators.simulation import simulate_messages
 from simulators.toml_text import to_toml
 from store.roles import ROLES
 from telemetry.times import DAY_MS, HOUR_MS

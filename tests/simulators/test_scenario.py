@@ -5,10 +5,13 @@ import msgspec
 import pytest
 from simulators_support import decoded
 
-from simulators.scenario import list_scenarios, load_scenario, simulate_messages, truth_table
+from simulators.faults import Fault
+from simulators.scenario import list_scenarios, load_scenario
+from simulators.simulation import Simulation, simulate_messages
 from telemetry.channels import KIND_BY_NAME, Role
 from telemetry.errors import ConfigError
 from telemetry.registry import registry_from_tables
+from telemetry.times import parse_time
 
 NAMES = ["air-day", "air-leak", "charging-day", "charging-faults", "demo"]
 MINUTE = 60_000
@@ -88,9 +91,17 @@ def test_the_demo_shows_both_stations_at_once_and_a_fault_within_a_minute():
     assert silent == []
 
 
+def _run(scenario, length_ms):
+    """Return readings by device, and the truth."""
+    simulation = Simulation(scenario, 1, scenario.start_ms, length_ms)
+    by_device = defaultdict(list)
+    for reading in decoded(simulation.messages()):
+        by_device[reading.device].append(reading.values)
+    return by_device, simulation.truth()
+
+
 def test_faults_do_what_the_truth_says():
     scenario = load_scenario("charging-faults")
-    hour = 60 * MINUTE
     short = msgspec.structs.replace(
         scenario,
         faults=tuple(
@@ -98,32 +109,27 @@ def test_faults_do_what_the_truth_says():
             for k, fault in enumerate(scenario.faults)
         ),
     )
-    table = truth_table(short, 1, scenario.start_ms, hour)
-    by_device = defaultdict(list)
-    for reading in decoded(simulate_messages(short, 1, scenario.start_ms, 10 * MINUTE)):
-        by_device[reading.device].append(reading.values)
-    for fault in table["faults"]:
+    by_device, truth = _run(short, 10 * MINUTE)
+    for fault in truth["faults"]:
+        begin, end = parse_time(fault["from"]), parse_time(fault["to"])
         devices = [fault["device"]] if fault["device"] else list(by_device)
         for device in devices:
-            inside = [v for v in by_device[device] if fault["from_ms"] <= v["ts"] < fault["to_ms"]]
-            if fault["kind"] == "silence":
+            inside = [v for v in by_device[device] if begin <= v["ts"] < end]
+            if fault["fault"] == "silence":
                 assert inside == []
-            elif fault["kind"] == "register_reset":
-                before = [v for v in by_device[device] if v["ts"] < fault["from_ms"]]
+            elif fault["fault"] == "register_reset":
+                before = [v for v in by_device[device] if v["ts"] < begin]
                 assert inside[0]["energy_kwh"] < 1 < before[-1]["energy_kwh"]
             else:
-                status = {"port_fault": "Faulted", "port_unavailable": "Unavailable"}[fault["kind"]]
+                status = {"port_fault": "Faulted", "port_unavailable": "Unavailable"}[fault["fault"]]
                 assert {v["status"] for v in inside} == {status}
-                assert next(v for v in by_device[device] if v["ts"] >= fault["to_ms"])["status"] == "Available"
-    assert len(table["faults"]) == 6
+                assert next(v for v in by_device[device] if v["ts"] >= end)["status"] == "Available"
+    assert len(truth["faults"]) == 6
 
 
 def test_repeated_faults_are_listed_each_time_and_clipped_to_the_end():
-    scenario = load_scenario("demo")
-    table = truth_table(scenario, 1, scenario.start_ms, 21 * MINUTE)
-    start = table["from_ms"]
-    p07 = [(f["from_ms"] - start, f["to_ms"] - start) for f in table["faults"] if f["device"] == "p07"]
-    assert p07 == [(40_000, 130_000), (1_240_000, 1_260_000)]
+    fault = Fault(kind="port_fault", station="harbour", device="p07", at="40s", lasts="90s", every="20m")
+    assert fault.spans(21 * MINUTE) == [(40_000, 130_000), (1_240_000, 1_260_000)]
 
 
 @pytest.mark.parametrize(
