@@ -13,11 +13,16 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from simulators.control import ORDERS, Orders, order
 from simulators.message import Message
 from simulators.publish import Progress, Publisher, parse_broker, parse_speed
 from simulators.replay import replay_messages
 from simulators.scenario import Scenario, list_scenarios, load_scenario
+from simulators.score.ask import Api
+from simulators.score.match import score as compare
+from simulators.score.show import picture, table
 from simulators.simulation import Simulation
+from simulators.truth import read_truth
 from telemetry.errors import ConfigError, VoltairError
 from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
@@ -40,6 +45,7 @@ def simulate(
     broker: str | None = None,
     out: Path | None = None,
     truth_file: Path | None = None,
+    control: Path | None = None,
 ) -> int:
     """Run a scenario to a broker or into a file; return the number of messages.
 
@@ -63,6 +69,9 @@ def simulate(
     truth_file
         File for what really happened: faults, places, times, true key figures, as JSON.
 
+    control
+        Folder in which `inject` leaves its orders; None: nobody can.
+
     Raises
     ------
     ConfigError
@@ -85,10 +94,75 @@ def simulate(
         msg = f"scenario {name!r} runs until it is stopped; a file needs --duration, like --duration 1h"
         raise ConfigError(msg)
     simulation = Simulation(scenario, seed, start_ms, length_ms)
+    messages = simulation.messages(None if control is None else Orders(control, simulation).look)
     with _truth_written(simulation, truth_file):
         if out is not None:
-            return write_lines(simulation.messages(), out)
-        return publish(simulation.messages(), broker or DEFAULT_BROKER, pace, f"simulating {name}")
+            return write_lines(messages, out)
+        return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
+
+
+def inject(
+    kind: str, *, folder: Path, lasts: str, station: str = "", device: str = "", size: float | None = None
+) -> str:
+    """Let something go wrong in a running demo; return what the simulator says.
+
+    Parameters
+    ----------
+    kind
+        A key of `simulators.fault_kinds.KINDS`.
+    folder
+        The demo's.
+    lasts
+        How long, like `5m`.
+    station, device
+        Where; empty: the first that fits.
+    size
+        How large; None: as usual.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such fault or place.
+    VoltairError
+        If no demo answers.
+    """
+    wanted = {"kind": kind, "station": station, "device": device, "lasts": lasts, "size": size}
+    return order(folder / ORDERS, wanted)
+
+
+def score(
+    truth_file: Path, *, api: str, token: str = "", json_file: Path | None = None, picture_file: Path | None = None
+) -> str:
+    """Compare what a running Voltair found with what really happened; return the table.
+
+    Parameters
+    ----------
+    truth_file
+        Written by `simulate --truth`.
+    api
+        Address of the server.
+    token
+        Its bearer token; empty: none.
+    json_file, picture_file
+        Files for the score as JSON and as SVG.
+
+    Raises
+    ------
+    VoltairError
+        If the server does not answer or a file cannot be read or written.
+    """
+    truth = read_truth(truth_file)
+    with Api(api, token) as connection:
+        behind = connection.behind()
+        found = compare(truth, connection.alerts(truth), connection.key_figures(truth))
+    if json_file is not None:
+        with _writing(json_file):
+            json_file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+    if picture_file is not None:
+        with _writing(picture_file):
+            picture_file.write_text(picture(found, truth.from_, truth.to), "utf-8")
+    late = f"\nnote: {behind} readings are not analysed yet; ask again when there are none" if behind else ""
+    return table(found) + late
 
 
 @contextlib.contextmanager

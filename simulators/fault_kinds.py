@@ -115,3 +115,8 @@ KINDS: dict[str, FaultKind] = {
     "clock_swap": FaultKind(Layer.WAY, "the device's clock has day and month swapped"),
 }  # fmt: skip
 """Kind -> what it does. Transport and look-alikes raise no alert of their own unless a scenario says so."""
+
+
+def kinds_of(*layers: Layer) -> list[str]:
+    """Return the kinds that act in any of these places."""
+    return [name for name, kind in KINDS.items() if kind.layer in layers]

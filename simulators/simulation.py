@@ -2,7 +2,7 @@
 
 import heapq
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import msgspec
@@ -16,10 +16,10 @@ from simulators.model.air import AirStation
 from simulators.model.charging import ChargingStation
 from simulators.scenario import Scenario
 from simulators.transport import Way
-from simulators.truth import truth_table
+from simulators.truth import Truth, TruthStation, true_faults
 from telemetry.errors import ConfigError
 from telemetry.registry import DEVICE_LISTS, Station, registry_from_tables
-from telemetry.times import SECOND_MS, parse_duration_ms
+from telemetry.times import SECOND_MS, format_time, parse_duration_ms
 
 _WARM_STEP_S = 5
 
@@ -102,13 +102,15 @@ class Simulation:
             if station == fault.station:
                 self._burden(number, device, kinds[device])
 
-    def messages(self) -> Iterator[Message]:
-        """Yield every message in the order of leaving."""
+    def messages(self, before_step: Callable[[], None] | None = None) -> Iterator[Message]:
+        """Yield every message in the order of leaving; `before_step` may inject faults."""
         self._warm_up()
         step_ms = self.scenario.step_s * SECOND_MS
         while self._duration_ms is None or self.elapsed_ms < self._duration_ms:
             now_ms = self.begin_ms + self.elapsed_ms
             yield from self._released(now_ms)
+            if before_step is not None:
+                before_step()
             self._apply_faults()
             for name, model in self.models.items():
                 for reading in model.step(now_ms, self.scenario.step_s):
@@ -116,17 +118,23 @@ class Simulation:
             self.elapsed_ms += step_ms
         yield from self._released(None)
 
-    def truth(self) -> dict[str, Any]:
-        """Return what really happened so far, by the documented schema."""
-        devices = {name: _device_kinds(station) for name, station in self.stations.items()}
-        return truth_table(
-            self.scenario,
+    def truth(self) -> Truth:
+        """Return what really happened so far."""
+        kinds = {name: _device_kinds(station) for name, station in self.stations.items()}
+        faults = [
+            row
+            for fault in self.faults
+            for row in true_faults(
+                fault, self.models[fault.station].describe(fault), kinds[fault.station], self.begin_ms, self.elapsed_ms
+            )
+        ]
+        return Truth(
+            scenario=self.scenario.name,
             seed=self.seed,
-            begin_ms=self.begin_ms,
-            length_ms=self.elapsed_ms,
-            faults=[(fault, self.models[fault.station].describe(fault)) for fault in self.faults],
-            key_figures={name: model.key_figures() for name, model in self.models.items()},
-            devices=devices,
+            from_=format_time(self.begin_ms) or "",
+            to=format_time(self.begin_ms + self.elapsed_ms) or "",
+            faults=sorted(faults, key=lambda row: (row.from_, row.station, row.fault, row.device or "")),
+            stations=[TruthStation(name, model.key_figures()) for name, model in self.models.items()],
         )
 
     def _warm_up(self) -> None:

@@ -144,6 +144,9 @@ def simulate(
     broker: Broker = None,
     out: Out = None,
     truth: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what really happened.")] = None,
+    control: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where 'voltair inject' leaves its orders.")
+    ] = None,
 ) -> None:
     """Publish a simulated scenario; without --speed in real time."""
     from simulators import commands
@@ -157,6 +160,7 @@ def simulate(
         broker=broker,
         out=out,
         truth_file=truth,
+        control=control,
     )
     typer.echo(f"{count} messages")
 
@@ -176,6 +180,37 @@ def replay(
 
     count = commands.replay(file, format_name=format_, speed=speed, broker=broker, out=out, station=station)
     typer.echo(f"{count} messages")
+
+
+@app.command()
+def inject(
+    fault: Annotated[str, typer.Argument(help="Kind of fault, like leak or port_fault; a wrong one lists them all.")],
+    *,
+    station: Annotated[str, typer.Option(metavar="ID", help="Default: the first that can have it.")] = "",
+    device: Annotated[str, typer.Option(metavar="ID", help="Default: the first that can have it.")] = "",
+    lasts: Annotated[str, typer.Option(metavar="5m", help="How long.")] = "5m",
+    size: Annotated[float | None, typer.Option(help="How large, in the unit of the fault.")] = None,
+    folder: Annotated[Path, typer.Option(help="Folder of the running demo.")] = Path(".voltair/demo"),
+) -> None:
+    """Let something go wrong in the running demo."""
+    from simulators import commands
+
+    typer.echo(commands.inject(fault, folder=folder, lasts=lasts, station=station, device=device, size=size))
+
+
+@app.command()
+def score(
+    truth: Annotated[Path, typer.Argument(help="Written by 'voltair simulate --truth'.")],
+    *,
+    api: Annotated[str, typer.Option(metavar="URL", help="The running Voltair.")] = "http://127.0.0.1:8080",
+    token: Annotated[str, typer.Option(envvar="VOLTAIR_TOKEN", help="Bearer token, where it needs one.")] = "",
+    json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the score as JSON.")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw faults and alerts over time.")] = None,
+) -> None:
+    """Compare alerts and key figures of a running Voltair with what really happened."""
+    from simulators import commands
+
+    typer.echo(commands.score(truth, api=api, token=token, json_file=json, picture_file=picture))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from simulators.fault_kinds import Layer
+from simulators.fault_kinds import Layer, kinds_of
 from simulators.faults import Fault, fail_unknown
 from simulators.model.compressor import TOO_HOT, Compressor
 from simulators.model.customer import Customer
@@ -32,7 +32,7 @@ class AirFaults:
         elif fault.traits.layer is Layer.AIR:
             getattr(self, f"_{fault.kind}")(fault, strength)
         else:
-            fail_unknown(fault, "kind", ("those of compressed-air stations",))
+            fail_unknown(fault, "kind", kinds_of(Layer.MACHINE, Layer.AIR, Layer.READING, Layer.WAY))
 
     def describe(self, fault: Fault) -> dict[str, Any]:
         """Return place and, for a leak, the flow at the station's pressure."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from simulators.fault_kinds import Layer
+from simulators.fault_kinds import Layer, kinds_of
 from simulators.faults import Fault, fail_unknown
 from simulators.message import Reading
 from simulators.model.charging_books import ChargingBooks
@@ -100,7 +100,7 @@ class ChargingStation:
         elif fault.traits.layer is Layer.SITE:
             self._apply_to_site(fault, fault.full_size * strength)
         else:
-            fail_unknown(fault, "kind", ("those of charging stations",))
+            fail_unknown(fault, "kind", kinds_of(Layer.PORT, Layer.SITE, Layer.READING, Layer.WAY))
 
     def _apply_to_site(self, fault: Fault, size: float) -> None:
         match fault.kind:

@@ -97,7 +97,7 @@ def _run(scenario, length_ms):
     by_device = defaultdict(list)
     for reading in decoded(simulation.messages()):
         by_device[reading.device].append(reading.values)
-    return by_device, simulation.truth()
+    return by_device, msgspec.to_builtins(simulation.truth())
 
 
 def test_faults_do_what_the_truth_says():
