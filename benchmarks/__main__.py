@@ -2,6 +2,7 @@
 
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
+simulate: a week of the largest simulated stations, on one core.
 fuzz: bytes that nobody should send, against everything that reads them.
 """
 
@@ -11,6 +12,7 @@ import sys
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.river import measure_river
+from benchmarks.simulate import measure_simulate
 
 
 def main() -> None:
@@ -24,6 +26,8 @@ def main() -> None:
     river.add_argument("--duration", default="4h", help="how much of it")
     ingest = parts.add_parser("ingest")
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
+    simulate = parts.add_parser("simulate")
+    simulate.add_argument("--days", type=float, default=7.0, help="how much of it")
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -36,6 +40,8 @@ def main() -> None:
             found = iter(measure_river(chosen.scenario, chosen.duration).items())
         case "ingest":
             found = measure_ingest(chosen.messages)
+        case "simulate":
+            found = measure_simulate(chosen.days)
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:

@@ -75,7 +75,7 @@ KINDS: dict[str, FaultKind] = {
     "demand": FaultKind(Layer.AIR, "a customer takes more while he works: no fault", 6.0, "m3/min"),
     "holiday": FaultKind(Layer.AIR, "a customer, or all of them, do not work: no fault", 1.0, "share less"),
     "setpoint": FaultKind(Layer.AIR, "all pressure bands are moved", -0.8, "bar"),
-    "wide_band": FaultKind(Layer.AIR, "all machines load this much later", 0.6, "bar"),
+    "wide_band": FaultKind(Layer.AIR, "no machine regulates, and all pressure bands are wider", 0.6, "bar"),
     "vent": FaultKind(Layer.AIR, "the station is shut down and vented on purpose: no fault"),
     "pipe_drop": FaultKind(Layer.AIR, "the pipe to a customer is narrowed: pressure drop at full flow", 0.6, "bar"),
     "heat_wave": FaultKind(Layer.AIR, "the air outside is warmer: no fault", 12.0, "K"),

@@ -27,6 +27,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How long it lasts; empty: to the end."""
     every: Duration = ""
     """Comes again after this time; empty: once."""
+    together: bool = False
+    """The occurrences make one episode, for a rule that speaks of repetition."""
     ramp: Duration = ""
     """Grows from nothing to its size within this time; empty: at once."""
     size: float | None = None
@@ -71,14 +73,14 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return min(1.0, (since + 1) / _ms(self.ramp)) if self.ramp else 1.0
 
     def spans(self, length_ms: int) -> list[tuple[int, int]]:
-        """Return begin and end of each occurrence within a scenario of that length [ms after its start]."""
+        """Return begin and end of each occurrence (or of all together) within a scenario of that length [ms after its start]."""
         begin, found = _ms(self.at), []
         while begin < length_ms:
             found.append((begin, min(length_ms, begin + _ms(self.lasts)) if self.lasts else length_ms))
             if not self.every:
                 break
             begin += _ms(self.every)
-        return found
+        return [(found[0][0], found[-1][1])] if self.together and found else found
 
 
 def _ms(text: str) -> int:

@@ -1,7 +1,7 @@
 """Entries of `stations.toml` for simulated stations, from the files in `simulators/stations`.
 
-Beside the keys of `stations.toml` a file may hold `blocks`, ports that are alike and stand for many, and a `preset`
-that it changes.
+Beside the keys of `stations.toml` a station may hold `blocks`, ports that are alike, and a file a table `model`, the
+usual settings of the station's model.
 """
 
 import tomllib
@@ -52,6 +52,12 @@ def fleet_tables(name: str, prefix: str, counts: tuple[int, ...]) -> dict[str, T
     return found
 
 
+def station_model(name: str) -> Table:
+    """Return the usual settings of a simulated station's model; those of a scenario stand above them."""
+    model: Table = _file(name).get("model", {})
+    return model
+
+
 def _ports(block: Table, count: int) -> list[Table]:
     """Return the ports of a block: `p001` and so on, two to a charge point unless it says otherwise."""
     first, per_point = block.get("first", 1), block.get("per_charge_point", 2)
@@ -68,9 +74,13 @@ def _ports(block: Table, count: int) -> list[Table]:
 
 
 def _read(name: str) -> Table:
+    table: Table = _file(name)["stations"][name]
+    return table
+
+
+def _file(name: str) -> Table:
     source = files("simulators").joinpath("stations", f"{name}.toml")
     if not source.is_file():
         msg = f"scenario: no station {name!r} in simulators/stations"
         raise ConfigError(msg)
-    table: Table = tomllib.loads(source.read_text("utf-8"))["stations"][name]
-    return table
+    return tomllib.loads(source.read_text("utf-8"))

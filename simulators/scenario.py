@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from simulators.faults import Duration, Fault
-from simulators.presets import fleet_tables, station_table
+from simulators.presets import fleet_tables, station_model, station_table
 from simulators.toml_text import to_toml
 from telemetry.errors import ConfigError
 from telemetry.times import parse_duration_ms, parse_time
@@ -69,7 +69,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def models(self) -> dict[str, dict[str, Any]]:
         """Return the settings of each station's model."""
-        found = {name: s.model for name, s in self.stations.items()}
+        found = {name: {**station_model(s.preset or name), **s.model} for name, s in self.stations.items()}
         for fleet in self.fleets:
             for k, count in enumerate(fleet.ports, 1):
                 busy = {"arrivals_per_h": fleet.model.get("arrivals_per_h", 1.0) * count / 10}

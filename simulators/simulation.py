@@ -11,7 +11,7 @@ import numpy as np
 from simulators.distort import Distortion
 from simulators.fault_kinds import Layer
 from simulators.faults import Fault, fail_unknown
-from simulators.message import Message, Reading
+from simulators.message import Message, Reading, telemetry
 from simulators.model.air import AirStation
 from simulators.model.charging import ChargingStation
 from simulators.scenario import Scenario
@@ -26,6 +26,8 @@ _WARM_STEP_S = 5
 
 class _Model(Protocol):
     def step(self, now_ms: int, dt_s: float) -> list[Reading]: ...
+
+    def advance(self, now_ms: int, dt_s: float) -> None: ...
 
     def apply(self, fault: Fault, strength: float) -> None: ...
 
@@ -114,7 +116,11 @@ class Simulation:
             self._apply_faults()
             for name, model in self.models.items():
                 for reading in model.step(now_ms, self.scenario.step_s):
-                    yield from self._send(name, reading, now_ms)
+                    way = self._ways.get((name, reading.device)) or self._join(name, reading)
+                    if way.clear and not self._senses[name, reading.device]:
+                        yield telemetry(way.topic, now_ms, reading.values)
+                    else:
+                        yield from self._send(name, reading, now_ms)
             self.elapsed_ms += step_ms
         yield from self._released(None)
 
@@ -143,7 +149,7 @@ class Simulation:
         warm_ms = parse_duration_ms(self.scenario.warm_up) or 0
         for now_ms in range(self.begin_ms - warm_ms, self.begin_ms, step_s * SECOND_MS):
             for model in self.models.values():
-                model.step(now_ms, step_s)
+                model.advance(now_ms, step_s)
         for model in self.models.values():
             model.begin()
 
@@ -157,12 +163,9 @@ class Simulation:
                     self.models[fault.station].apply(fault, strength)
 
     def _send(self, station: str, reading: Reading, now_ms: int) -> Iterator[Message]:
-        way = self._ways.get((station, reading.device))
-        if way is None:
-            way = self._join(station, reading)
         for sense in self._senses[station, reading.device]:
             reading = sense.apply(reading, self.elapsed_ms)
-        for message in way.send(now_ms, self.elapsed_ms, reading.values):
+        for message in self._ways[station, reading.device].send(now_ms, self.elapsed_ms, reading.values):
             if message.time_ms <= now_ms:
                 yield message
             else:

@@ -65,6 +65,11 @@ class Way:
         self._presence = online_topic(station, kind, device)
         self._obstacles: list[_Obstacle] = []
 
+    @property
+    def clear(self) -> bool:
+        """Whether nothing is in the way."""
+        return not self._obstacles
+
     def add(self, fault: Fault, rng: np.random.Generator) -> None:
         """Put a fault of layer `way` behind those that are there."""
         self._obstacles.append(_Obstacle(fault, rng))

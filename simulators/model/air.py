@@ -161,16 +161,21 @@ class AirStation:
         """Return the present true leakage of the network, without what is behind meters and at machines."""
         return sum(orifice_m3_min(mm, self.pressure_bar) for mm in (self.settings.leak_mm, *self.holes.values()))
 
-    def move_bands(self, low_bar: float, high_bar: float) -> None:
+    def move_bands(self, change_bar: float) -> None:
         """Move load and unload points of all machines."""
         for machine in self.compressors.values():
-            machine.load_below_bar += low_bar
-            machine.unload_above_bar += high_bar
-        self._control.low_bar += low_bar
-        self._control.high_bar += high_bar
+            machine.load_below_bar += change_bar
+            machine.unload_above_bar += change_bar
+        self._control.low_bar += change_bar
+        self._control.high_bar += change_bar
 
     def step(self, now_ms: int, dt_s: float) -> list[Reading]:
         """Move on to `now_ms`, `dt_s` seconds after the last step, and return the reports that are due."""
+        self.advance(now_ms, dt_s)
+        return self._reports(now_ms)
+
+    def advance(self, now_ms: int, dt_s: float) -> None:
+        """Move on to `now_ms`, `dt_s` seconds after the last step, without a report."""
         local = to_datetime(now_ms).astimezone(self._zone)
         room_c = self._outside_c(local) + self.settings.room_c
         seen_bar = round(self.pressure_bar, 3)  # what the pressure switches can tell apart
@@ -193,7 +198,6 @@ class AirStation:
         self.books.step(dt_s, supplied, lost)
         rate = pressure_rate_bar_min(inflow, supplied + lost, self.volume_m3)
         self.pressure_bar = max(0.0, bar + rate * dt_s / 60.0)
-        return self._reports(now_ms)
 
     def _outside_c(self, local: datetime) -> float:
         s = self.settings

@@ -11,6 +11,7 @@ class AirBooks:
 
     def __init__(self, station: "AirStation") -> None:
         self._station = station
+        self.begin_bar = station.pressure_bar
         self._begin_kwh = self._energy_kwh()
         self._begin_dryer_kwh = station.dryer.energy_kwh
         machines = station.compressors.values()

@@ -17,7 +17,7 @@ class AirFaults:
 
     def __init__(self, station: "AirStation") -> None:
         self._station = station
-        self._moved: dict[str, float] = {}
+        self._moved_bar = 0.0
 
     def apply(self, fault: Fault, strength: float) -> None:
         """Let a fault have that share of its size; 0 ends it.
@@ -89,19 +89,17 @@ class AirFaults:
 
     _demand = _holiday = _pipe_drop = _customer
 
-    def _move(self, fault: Fault, strength: float) -> float:
-        """Return by how much more than before the fault moves something."""
-        now = fault.full_size * strength
-        before = self._moved.get(fault.kind, 0.0)
-        self._moved[fault.kind] = now
-        return now - before
-
     def _setpoint(self, fault: Fault, strength: float) -> None:
-        change = self._move(fault, strength)
-        self._station.move_bands(change, change)
+        now = fault.full_size * strength
+        self._station.move_bands(now - self._moved_bar)
+        self._moved_bar = now
 
     def _wide_band(self, fault: Fault, strength: float) -> None:
-        self._station.move_bands(-self._move(fault, strength), 0.0)
+        for machine in self._station.compressors.values():
+            if strength:
+                machine.effects[fault.kind] = fault.full_size * strength
+            else:
+                machine.effects.pop(fault.kind, None)
 
     def _heat_wave(self, fault: Fault, strength: float) -> None:
         self._station.warmer_c = fault.full_size * strength

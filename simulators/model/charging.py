@@ -1,5 +1,6 @@
 """A charging station: drivers arrive, ports charge, one meter sees it all."""
 
+import heapq
 from collections import defaultdict
 from datetime import datetime
 from typing import Any, Literal
@@ -75,8 +76,15 @@ class ChargingStation:
             energy_kwh=float(rng.uniform(100_000.0, 900_000.0)),
         )  # fmt: skip
         report_ms = round(1000 * self.settings.report_s)
-        self._due = {device: k * report_ms // (len(self.ports) + 1) for k, device in enumerate(self.ports)}
+        self._busy: dict[str, Port] = {}
+        """Ports at which something can happen by itself; the others are left alone."""
+        self._due = [(k * report_ms // (len(self.ports) + 1), k, port) for k, port in enumerate(self.ports.values())]
+        """Regular reports to come: a heap by time and number."""
         self._meter_due = 0
+        self._awake: dict[str, Port] = {}
+        """Those that took part in the last step."""
+        self._last_ms = 0
+        """Time of the last step; 0: there was none."""
         self._offsets: dict[str, tuple[float, float, float]] = {}
         self._curtailed = 0.0
         self._rush = 1.0
@@ -96,6 +104,7 @@ class ChargingStation:
             port = self.ports.get(fault.device)
             if port is None:
                 fail_unknown(fault, "port", self.ports)
+            self._wake(port)
             _apply_to_port(port, fault, strength)
         elif fault.traits.layer is Layer.SITE:
             self._apply_to_site(fault, fault.full_size * strength)
@@ -131,15 +140,22 @@ class ChargingStation:
 
     def step(self, now_ms: int, dt_s: float) -> list[Reading]:
         """Move on to `now_ms`, `dt_s` seconds after the last step, and return the reports that are due."""
+        self.advance(now_ms, dt_s)
+        return self._reports(now_ms)
+
+    def advance(self, now_ms: int, dt_s: float) -> None:
+        """Move on to `now_ms`, `dt_s` seconds after the last step, without a report."""
+        if not self._last_ms:
+            for port in self.ports.values():
+                port.settled_ms = now_ms - round(1000 * dt_s)
+            self._last_ms = now_ms - round(1000 * dt_s)
         local = to_datetime(now_ms).astimezone(self._zone)
         self._arrive(now_ms, dt_s, local)
         self._offer()
         lines = [self._standby_kw / 3.0] * 3
         before_kw = taken_kw = self._standby_kw
-        for port in self.ports.values():
-            if port.idle:
-                port.rest(dt_s)
-                continue
+        self._awake = dict(self._busy)
+        for device, port in self._awake.items():
             standby = STANDBY_KW[port.dc]
             before_kw += port.power_kw - standby
             port.step(now_ms, dt_s)
@@ -147,18 +163,24 @@ class ChargingStation:
             port.add_load(lines)
             for k in range(3):
                 lines[k] -= standby / 3.0
+            if port.idle:
+                del self._busy[device]
+        self._last_ms = now_ms
         self.books.step(now_ms, dt_s, before_kw)
         self.meter.step(dt_s, local.hour + local.minute / 60.0, (lines[0], lines[1], lines[2]))
-        return self._reports(now_ms)
 
     def _reports(self, now_ms: int) -> list[Reading]:
         report_ms = round(1000 * self.settings.report_s)
+        speaking = {device: port for device, port in self._awake.items() if port.changed}
+        while self._due[0][0] <= now_ms:
+            due_ms, k, port = self._due[0]
+            heapq.heapreplace(self._due, (next_due(due_ms, now_ms, report_ms), k, port))
+            speaking[port.device] = port
         readings = []
-        for device, port in self.ports.items():
-            if port.changed or now_ms >= self._due[device]:
-                port.changed = False
-                self._due[device] = next_due(self._due[device], now_ms, report_ms)
-                readings.append(port.reading(self.meter.volts))
+        for port in speaking.values():
+            port.changed = False
+            port.settle(now_ms)
+            readings.append(port.reading(self.meter.volts))
         if now_ms >= self._meter_due:
             self._meter_due = next_due(self._meter_due, now_ms, report_ms)
             readings.append(self.meter.reading())
@@ -180,17 +202,28 @@ class ChargingStation:
             vehicle = arriving_vehicle(
                 self._rng, self._profile, now_ms, local.hour, port.rated_kw, dc=port.dc, stay_h=self.settings.stay_h
             )
+            self._wake(port)
             port.plug_in(vehicle, now_ms)
+
+    def _wake(self, port: Port) -> None:
+        """Book an idle port up to the last step, and let it take part in the next ones."""
+        port.settle(self._last_ms)
+        self._busy[port.device] = port
+
+    def settle(self) -> None:
+        """Book every port up to the last step."""
+        for port in self.ports.values():
+            port.settle(self._last_ms)
 
     def _offer(self) -> None:
         """Share what is not enough: cabinets among their ports, the site's limit among all that charge."""
         scale = 1.0 - self._curtailed
         limit, shared = self.settings.limit_kw, self.settings.cabinet_share < 1.0
         if limit is None and not shared:
-            for port in self.ports.values():
+            for port in self._busy.values():
                 port.offered_kw = port.rated_kw * scale
             return
-        busy = [port for port in self.ports.values() if port.vehicle is not None]
+        busy = [port for port in self._busy.values() if port.vehicle is not None]
         for port in busy:
             port.offered_kw = port.rated_kw * scale
         for ports in self._cabinets.values() if shared else ():
@@ -201,7 +234,7 @@ class ChargingStation:
 
 
 def _share(ports: list[Port], limit_kw: float) -> None:
-    wanted = [min(port.wanted_kw(), port.offered_kw) for port in ports]
+    wanted = [min(port.wanted_kw, port.offered_kw) for port in ports]
     if sum(wanted) > limit_kw:
         for port, given in zip(ports, share_kw(wanted, limit_kw), strict=True):
             port.offered_kw = given

@@ -13,8 +13,8 @@ class ChargingBooks:
 
     def __init__(self, station: "ChargingStation") -> None:
         self._station = station
+        station.settle()
         for port in station.ports.values():
-            port.settle()
             port.sessions.clear()
             port.occupied_s = port.charging_s = 0.0
         self._begin_kwh = sum(port.energy_kwh for port in station.ports.values())
@@ -36,8 +36,7 @@ class ChargingBooks:
     def key_figures(self) -> dict[str, float | None]:
         """Return key figures by the names of the contract."""
         ports = self._station.ports.values()
-        for port in ports:
-            port.settle()
+        self._station.settle()
         energy = sum(port.energy_kwh for port in ports) - self._begin_kwh
         occupied = sum(port.occupied_s for port in ports) / 3600.0
         charging = sum(port.charging_s for port in ports) / 3600.0

@@ -149,10 +149,11 @@ class Compressor:
             return self.state == "stopped", True
         if self.command is not None:
             return self.command, not self.command
-        high_bar = self.unload_above_bar
+        wider_bar = self.effects.get("wide_band", 0.0) / 2.0
+        high_bar = self.unload_above_bar + wider_bar
         if "short_cycling" in self.effects:
             high_bar = self.load_below_bar + self.effects["short_cycling"]
-        return pressure_bar < self.load_below_bar, pressure_bar > high_bar
+        return pressure_bar < self.load_below_bar - wider_bar, pressure_bar > high_bar
 
     def _follow(self, pressure_bar: float) -> None:
         low, high = self._limits(pressure_bar)
@@ -166,7 +167,7 @@ class Compressor:
             case "loading" if self._since_s >= LOADING_S:
                 self.cycles += 1
                 self._enter("loaded")
-            case "loaded" if high and self._may_unload():
+            case "loaded" if high and (self.command is False or self._may_unload()):
                 self._blow_kw = max(0.0, 0.55 * self.power_kw)
                 self._enter("unloading")
             case "unloading" if self._since_s >= UNLOADING_S:
@@ -251,9 +252,12 @@ class VariableSpeed(Compressor):
     _error_bar: float = 0.0
 
     def _may_unload(self) -> bool:
-        return self.speed <= self.least
+        return self.speed <= self.least or "wide_band" in self.effects
 
     def _flow(self, dt_s: float, pressure_bar: float) -> float:
+        if "wide_band" in self.effects:  # no longer regulates: all or nothing
+            self.speed = 1.0
+            return self.rated_flow_m3_min
         error = self.load_below_bar + self.above_bar - pressure_bar
         change = self.gain * (error - self._error_bar) + self.gain * error * dt_s / self.integral_s
         self._error_bar = error

@@ -91,7 +91,8 @@ PROFILES: dict[str, Profile] = {
             (14, (0.09, 0.71, 1.16, 1.39, 1.69, 1.97, 2.27, 2.97, 4.19, 5.39, 36.0)),
             (18, (0.22, 0.74, 1.18, 1.51, 1.68, 2.10, 2.67, 6.37, 11.0, 15.6, 36.0)),
         ),
-        (0.51, 0.92, 1.94, 3.41, 4.47, 5.80, 7.43, 10.35, 12.79, 17.65, 44.0),
+        (0.5, 0.86, 0.92, 1.4, 1.9, 2.4, 3.4, 3.9, 4.5, 5.0, 5.8, 6.5, 7.4, 8.7, 10.4, 11.5, 12.8, 14.9, 17.7, 23.8,
+         60.0),
     ),
     "public": Profile(
         _PUBLIC, _PUBLIC_WEEKEND,
@@ -155,14 +156,13 @@ def arriving_vehicle(
         stay = drawn(rng, next(q for begin, q in reversed(profile.stays_h) if hour >= begin))
     else:
         stay = stay_h * math.exp(0.5 * float(rng.standard_normal()))
-    ac_kw, phases = _ON_BOARD[int(rng.integers(len(_ON_BOARD)))]
-    power_kw = rated_kw if dc else min(rated_kw, ac_kw)
-    need = drawn(rng, profile.needs_kwh)
     for _ in range(_TRIES):  # drivers who stay for minutes do not come for a full battery
-        if dc or need <= 0.9 * stay * power_kw:
-            break
+        ac_kw, phases = _ON_BOARD[int(rng.integers(len(_ON_BOARD)))]
         need = drawn(rng, profile.needs_kwh)
-    capacity = profile.capacity_kwh[int(rng.integers(len(profile.capacity_kwh)))]
+        if dc or need <= stay * min(rated_kw, ac_kw):
+            break
+    fitting = [c for c in profile.capacity_kwh if c >= need] or [max(profile.capacity_kwh)]
+    capacity = fitting[int(rng.integers(len(fitting)))]
     gained = need * (DC_EFFICIENCY if dc else AC_EFFICIENCY) / capacity
     target = min(1.0, max(gained, (0.8, 0.8, 0.9, 1.0)[int(rng.integers(4))]))
     return Vehicle(

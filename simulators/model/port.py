@@ -49,6 +49,8 @@ class Port:
     power_kw: float = 0.0
     offered_kw: float = field(init=False)
     """What the station lets it have."""
+    wanted_kw: float = 0.0
+    """What the vehicle would draw if it got all it wants."""
     temperature_c: float = 22.0
     dc: bool = field(init=False)
     """Whether this is a DC charger."""
@@ -64,8 +66,8 @@ class Port:
     """When the present timed state ends."""
     _began: tuple[int, float] = (0, 0.0)
     """Time and register at the beginning of the session."""
-    _idle_s: float = 0.0
-    """Time without a session that is not booked yet."""
+    settled_ms: int = 0
+    """Up to here everything is booked; an idle port is booked only when somebody looks."""
 
     def __post_init__(self) -> None:
         self.dc = self.rated_kw >= DC_FROM_KW
@@ -84,7 +86,6 @@ class Port:
 
     def plug_in(self, vehicle: Vehicle, now_ms: int) -> None:
         """Connect a vehicle to a free port; the driver authorises some seconds later."""
-        self.settle()
         self.vehicle = vehicle
         self.session_id = f"{self.device}-{now_ms // 1000}"
         self.stop_reason = ""
@@ -93,30 +94,27 @@ class Port:
 
     def fail(self, error_code: str) -> None:
         """Go to Faulted: the session, if any, is over and the vehicle leaves."""
-        self.settle()
         self._leave("Faulted", error_code)
 
     def withdraw(self) -> None:
         """Go to Unavailable (an operator took the port out of service)."""
-        self.settle()
         self._leave("Unavailable", "NoError")
 
     def recover(self) -> None:
         """Come back from Faulted or Unavailable."""
         self._leave("Available", "NoError")
 
-    def rest(self, dt_s: float) -> None:
-        """Let an idle port do nothing for a while; `settle` books it."""
-        self._idle_s += dt_s
+    def settle(self, now_ms: int) -> None:
+        """Book the rest of an idle port up to now: standby energy and cooling."""
+        if not self.idle:
+            return
+        rest_s = (now_ms - self.settled_ms) / 1000.0
+        self.settled_ms = now_ms
+        self.energy_kwh += STANDBY_KW[self.dc] * rest_s / 3600.0
+        above_k = self.temperature_c - 22.0
+        self.temperature_c = 22.0 + (above_k * math.exp(-rest_s / _THERMAL_TAU_S) if above_k > 0.01 else 0.0)
 
-    def settle(self) -> None:
-        """Book the time of rest: standby energy and cooling."""
-        if self._idle_s:
-            self.energy_kwh += STANDBY_KW[self.dc] * self._idle_s / 3600.0
-            self.temperature_c = 22.0 + (self.temperature_c - 22.0) * math.exp(-self._idle_s / _THERMAL_TAU_S)
-            self._idle_s = 0.0
-
-    def wanted_kw(self) -> float:
+    def _wants_kw(self) -> float:
         """Return what the vehicle would draw if it got all it wants."""
         if self.vehicle is None or "zero_energy" in self.effects:
             return 0.0
@@ -124,7 +122,7 @@ class Port:
 
     def step(self, now_ms: int, dt_s: float) -> None:
         """Book the energy of the last `dt_s` seconds, then act on what the time has brought."""
-        self.settle()
+        self.settled_ms = now_ms
         energy = self.power_kw * dt_s / 3600.0
         self.energy_kwh += energy
         if self.status in OCCUPIED:
@@ -133,12 +131,13 @@ class Port:
         heat = 30.0 * (self.power_kw / self.rated_kw) ** 2 + self.effects.get("over_temperature", 0.0)
         heat += _DERATED_K if "derating" in self.effects and self.status == "Charging" else 0.0
         self.temperature_c += (22.0 + heat - self.temperature_c) * min(1.0, dt_s / _THERMAL_TAU_S)
-        wanted = 0.0
+        self.wanted_kw = wanted = 0.0
         if self.vehicle is not None:
             if self.status == "Charging":
                 self.vehicle.take(energy, dc=self.dc)
                 self.dc_energy_kwh += energy * DC_EFFICIENCY if self.dc else 0.0
-            wanted = self.wanted_kw()
+            wanted = self._wants_kw()
+            self.wanted_kw = wanted
             self._follow(self.vehicle, now_ms, enough=wanted == 0.0)
         elif "stuck_preparing" in self.effects:
             if self.status == "Available":
@@ -207,9 +206,8 @@ class Port:
         Parameters
         ----------
         volts
-            Line-to-neutral voltages of the site.
+            Line-to-neutral voltages of the site, at the meter's resolution.
         """
-        self.settle()
         hidden = "stuck_available" in self.effects and self.status == "Charging"
         values: dict[str, float | int | str] = {
             "status": "Available" if hidden else self.status,
@@ -220,11 +218,11 @@ class Port:
         if self.phases == 3:
             for k, (volt, share) in enumerate(zip(volts, self._shares(), strict=True), 1):
                 values[f"current_l{k}_a"] = round(1000.0 * self.power_kw * share / (volt * POWER_FACTOR), 2)
-                values[f"voltage_l{k}_v"] = round(volt, 1)
+                values[f"voltage_l{k}_v"] = volt
         else:
             volt = volts[self.line]
             values["current_a"] = round(1000.0 * self.power_kw / (volt * POWER_FACTOR), 2)
-            values["voltage_v"] = round(volt, 1)
+            values["voltage_v"] = volt
         values["temperature_c"] = round(self.temperature_c, 1)
         if self.dc:
             values["dc_energy_kwh"] = round(self.dc_energy_kwh, 3)

@@ -75,7 +75,7 @@ class SiteMeter:
             volts.append(volt)
             amps.append(1000.0 * kva / volt)
         self._power_kw, self._reactive_kvar = sum(kw), sum(kvar)
-        self.volts = (volts[0], volts[1], volts[2])
+        self.volts = (round(volts[0], 1), round(volts[1], 1), round(volts[2], 1))
         self._amps = (amps[0], amps[1], amps[2])
 
     def reading(self) -> Reading:
@@ -89,5 +89,5 @@ class SiteMeter:
         }
         for k, (amp, volt) in enumerate(zip(self._amps, self.volts, strict=True), 1):
             values[f"current_l{k}_a"] = round(amp, 2)
-            values[f"voltage_l{k}_v"] = round(volt, 1)
+            values[f"voltage_l{k}_v"] = volt
         return Reading("site_meter", self.device, values)

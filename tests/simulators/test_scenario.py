@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from simulators_support import decoded
 
+from simulators.fault_kinds import KINDS
 from simulators.faults import Fault
 from simulators.scenario import list_scenarios, load_scenario
 from simulators.simulation import Simulation, simulate_messages
@@ -13,14 +14,38 @@ from telemetry.errors import ConfigError
 from telemetry.registry import registry_from_tables
 from telemetry.times import parse_time
 
-NAMES = ["air-day", "air-leak", "charging-day", "charging-faults", "demo"]
+NAMES = [name for name, _ in list_scenarios()]
+CATEGORIES = {
+    "availability", "fault", "electrical", "efficiency", "leak", "pressure", "air_quality", "metering", "monitor",
+}  # fmt: skip
 MINUTE = 60_000
 
 
-def test_every_scenario_is_listed_with_a_line_of_text():
+def test_at_least_thirty_scenarios_are_listed_with_a_line_of_text():
     found = list_scenarios()
-    assert [name for name, _ in found] == NAMES
+    assert len(found) >= 30
+    assert [name for name, _ in found] == sorted(set(NAMES))
     assert all(text and "\n" not in text for _, text in found)
+
+
+def test_every_kind_of_fault_happens_in_some_scenario():
+    used = {fault.kind for name in NAMES for fault in load_scenario(name).faults}
+    assert set(KINDS) == used
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_expected_alert_has_rule_and_category(name):
+    for fault in load_scenario(name).faults:
+        assert (fault.category in CATEGORIES) if fault.expect else not fault.category
+
+
+def test_the_presets_are_at_real_scale():
+    def ports(name):
+        return [len(t["ports"]) for t in load_scenario(name).tables()["stations"].values()]
+
+    assert ports("carpark-week") == [340]
+    assert (len(ports("depots-day")), sum(ports("depots-day"))) == (39, 319)
+    assert (len(ports("city-day")), sum(ports("city-day"))) == (17, 215)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -29,7 +54,8 @@ def test_the_registry_of_a_scenario_is_a_valid_file_and_lists_what_reports(name)
     tables = tomllib.loads(scenario.stations_toml())
     assert tables == scenario.tables()
     registry = registry_from_tables(tables, "test")
-    messages = simulate_messages(scenario, 1, scenario.start_ms, 10_000)
+    scenario = msgspec.structs.replace(scenario, warm_up="1m", step_s=30)
+    messages = simulate_messages(scenario, 1, scenario.start_ms, MINUTE)
     seen = {(m.station, m.device): m.kind for m in decoded(messages)}
     for (station, device), kind in seen.items():
         assert registry.stations[station].kind_of(device) == kind
@@ -42,7 +68,7 @@ def test_the_registry_of_a_scenario_is_a_valid_file_and_lists_what_reports(name)
     assert set(seen) == listed
 
 
-@pytest.mark.parametrize("name", ["charging-faults", "demo"])
+@pytest.mark.parametrize("name", ["charging-faults", "demo", "air-network"])
 def test_the_same_seed_gives_the_same_bytes(name):
     scenario = load_scenario(name)
 

@@ -22,7 +22,7 @@ LEGAL = {
 def _station() -> tuple[AirStation, int]:
     scenario = load_scenario("air-day")
     registry = registry_from_tables(scenario.tables(), "test")
-    model = scenario.stations["isle"].model
+    model = scenario.models()["isle"]
     return AirStation(registry.stations["isle"], model, np.random.default_rng(4)), scenario.start_ms + 8 * 3_600_000
 
 

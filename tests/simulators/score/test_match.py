@@ -11,7 +11,8 @@ BEGIN, END = "2026-06-01T00:00:00.000Z", "2026-06-03T00:00:00.000Z"
 def _fault(rule, **changes):
     base = {
         "station": "isle", "device": None, "device_kind": None, "fault": "leak", "text": "",
-        "size": 4.0, "unit": "m3/min", "from_": "2026-06-01T10:00:00.000Z", "to": "2026-06-01T12:00:00.000Z", "rule": rule,
+        "size": 4.0, "unit": "m3/min", "from_": "2026-06-01T10:00:00.000Z",
+        "to": "2026-06-01T12:00:00.000Z", "rule": rule,
         "category": rule and {"leak": "leak", "machine_fault": "fault"}[rule],
     }  # fmt: skip
     return TruthFault(**{**base, **changes})
