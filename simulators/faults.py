@@ -73,7 +73,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return min(1.0, (since + 1) / _ms(self.ramp)) if self.ramp else 1.0
 
     def spans(self, length_ms: int) -> list[tuple[int, int]]:
-        """Return begin and end of each occurrence (or of all together) within a scenario of that length [ms after its start]."""
+        """Return begin and end [ms after the start] of each occurrence, or of all together, within that length."""
         begin, found = _ms(self.at), []
         while begin < length_ms:
             found.append((begin, min(length_ms, begin + _ms(self.lasts)) if self.lasts else length_ms))

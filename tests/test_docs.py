@@ -17,6 +17,8 @@ from analytics.rules.load import load_rules
 from api.bodies import FORMATS
 from api.routes import alerts, operation, series, silences, stations, stream, webhooks
 from ingest.decode import Decoder
+from simulators.fault_kinds import KINDS as FAULTS
+from simulators.scenario import list_scenarios
 from telemetry.channels import KINDS
 from telemetry.config import load_config
 from telemetry.registry import Registry, registry_from_tables
@@ -207,3 +209,9 @@ def test_every_page_is_in_the_readme() -> None:
 def test_no_page_names_a_machine() -> None:
     for file in DOCS:
         assert not re.search(r"/work\b|/tmp\b|/root\b", file.read_text("utf-8")), file.name
+
+
+def test_the_page_of_simulators_lists_every_scenario_and_kind_of_fault() -> None:
+    text = (ROOT / "docs" / "simulators.md").read_text("utf-8")
+    listed = set(re.findall(r"^\|(?: [a-z ]+ \|)? `([a-z_0-9-]+)` \|", text, re.MULTILINE))
+    assert {name for name, _ in list_scenarios()} | set(FAULTS) == listed - {"faults", "stations"}

@@ -64,6 +64,7 @@ class AirBooks:
         loaded = sum(m.loaded_h for m in machines) - self._begin_loaded_h
         running = sum(m.running_h for m in machines) - self._begin_running_h
         minutes = self.seconds / 60.0
+        cycles = sum(m.cycles for m in machines) - self._begin_cycles
         return {
             "energy_kwh": energy,
             "supplied_m3": self.supplied_m3,
@@ -81,7 +82,7 @@ class AirBooks:
             "unloaded_energy_share": _ratio(
                 sum(m.unloaded_kwh for m in machines) - self._begin_unloaded_kwh, compressors
             ),
-            "cycles_per_h": _ratio((sum(m.cycles for m in machines) - self._begin_cycles) * 3600.0, self.seconds),
+            "cycles_per_h": _ratio(60.0 * cycles, minutes * len(machines)),
         }
 
 

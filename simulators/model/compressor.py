@@ -27,6 +27,7 @@ _LOADED_ABOVE_AMBIENT_K, _UNLOADED_ABOVE_AMBIENT_K = 62.0, 46.0
 _BELOW_LOADED_K = 12.0
 """The oil is cooler than the air at the discharge."""
 
+_UNLOADED = ("loading", "unloaded", "unloading")
 RUNNING = ("starting", "unloaded", "loading", "loaded", "unloading", "stopping")
 
 
@@ -111,7 +112,7 @@ class Compressor:
             self.filter_bar += _CLOGGING_BAR_PER_H * hours
         if self.state == "loaded":
             self.loaded_h += hours
-        else:
+        elif self.state in _UNLOADED:
             self.unloaded_kwh += self.power_kw * hours
         self._since_s += dt_s
         self._started_s += dt_s

@@ -147,9 +147,8 @@ def test_a_dryer_without_refrigeration_lets_the_dew_point_rise():
 
 def test_warm_air_is_thinner_and_machines_get_hotter(air):
     run = _air("heat_wave")
-    loaded = {
-        name: [v for v in r.by_device["c1"][-300:] if v["state"] == "loaded"] for name, r in (("air", air), ("run", run))
-    }
+    both = {"air": air, "run": run}
+    loaded = {name: [v for v in r.by_device["c1"][-300:] if v["state"] == "loaded"] for name, r in both.items()}
     flows = {name: np.mean([v["flow_m3_min"] for v in readings]) for name, readings in loaded.items()}
     assert flows["run"] / flows["air"] == pytest.approx(1 - 12 / 305, abs=0.01)
     heat = {name: np.mean([v["discharge_temperature_c"] for v in readings]) for name, readings in loaded.items()}

