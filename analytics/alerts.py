@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.rules.evaluate import state_sample
-from analytics.rules.lifecycle import AlertState, Sample, advance, step
+from analytics.rules.lifecycle import AlertState, Sample, advance, step, withdraw
 from analytics.rules.load import RulePack
 from analytics.rules.silence import SilenceSample, SilenceState, silence_advance, silence_step
 from analytics.rules.transitions import Transition, transition_of
@@ -16,6 +16,7 @@ from analytics.rules.types import Rule, SilenceInput, StateInput
 from analytics.shelf import Change
 from store.journal import DeviceKey
 from telemetry.channels import MACHINE_STATE, PORT, PORT_STATUS, Kind
+from telemetry.errors import ConfigError
 from telemetry.registry import Registry, station_kind_of
 
 
@@ -50,6 +51,8 @@ class Alerts:
         """Group -> its state; a group is `station`, or `station/kind/device` for one that has none."""
         self.transitions: list[Transition] = []
         """Made since they were last taken."""
+        self.problems: dict[str, str] = {}
+        """Station -> why what it overrides is not in force."""
         self._seen: dict[str, NDArray[np.int8]] = {}
         """Kind -> state of each device when it was last judged."""
         self._rules: dict[tuple[str, str], Mapping[str, Rule]] = {}
@@ -61,13 +64,28 @@ class Alerts:
         found = self._rules.get((station, kind))
         if found is None:
             settings = self.registry.station(station, kind)
-            found = self._rules[station, kind] = self.pack.for_station(settings, station)
+            try:
+                found = self.pack.for_station(settings, station)
+            except ConfigError as error:
+                self.problems[station] = f"{error}; the station has the numbers of the rules until that is mended"
+                found = self.pack.for_station(msgspec.structs.replace(settings, rules={}), station)
+            self._rules[station, kind] = found
         return found
 
-    def reload(self, registry: Registry) -> None:
-        """Use another registry from now on."""
-        self.registry = registry
-        self._rules = {}
+    def reload(self, *, registry: Registry | None = None, pack: RulePack | None = None) -> None:
+        """Use another registry or other rules from now on; alerts of rules that are gone end."""
+        before = {
+            key: self.rules_of(key.station, key.kind or "port").get(key.rule)
+            for states in self.states.values() for key in states
+        }
+        self.registry, self.pack = registry or self.registry, pack or self.pack
+        self._rules, self.problems = {}, {}
+        for name, station in self.registry.stations.items():
+            self.rules_of(name, "port" if station.kind == "charging" else "compressor")
+        for key, rule in before.items():
+            if rule is not None and key.rule not in self.rules_of(key.station, key.kind or "port"):
+                self.states[key.station][key], changes = withdraw(self.states[key.station][key])
+                self._note(rule, key, changes)
 
     def take_transitions(self) -> list[Transition]:
         """Return the transitions made since the last call."""
@@ -84,6 +102,11 @@ class Alerts:
             state = AlertState()
         states[key], changes = step(state, rule.timing, sample)
         self._note(rule, key, changes)
+
+    def holds(self, key: AlertKey) -> bool:
+        """Return whether the condition of a rule held when it was last known."""
+        state = self.states.get(key.station, {}).get(key)
+        return state is not None and state.phase != "inactive" and state.clear_ms is None
 
     def advance(self, station: str, to_ms: int) -> None:
         """Let time pass for the rules of a station that wait."""

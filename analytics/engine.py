@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 
 from analytics.alerts import Alerts, News
 from analytics.arrive import to_table
-from analytics.books import MinuteBook, from_buckets, to_buckets
+from analytics.books import MinuteBook, from_buckets
 from analytics.devices import Lanes, Texts, make_devices
 from analytics.fold import NEVER
 from analytics.gaps import Gaps
 from analytics.gather import Block
 from analytics.latest import Latest
 from analytics.publish import alert_row
-from analytics.rules.load import load_rules
+from analytics.rules.load import load_rules, rules_of
 from analytics.rules.transitions import Transition
 from analytics.runs import Run, RunBook, RunKey
 from analytics.shelf import LONG_AGO, Shelf
-from store.buckets import encode_buckets
 from store.journal import DeviceKey, Entry, EntryType
-from store.state import Checkpoint, RunBody, StateWriter
+from store.state import StateWriter
 from telemetry.channels import KIND_BY_NAME, MACHINE_STATE, PORT, PORT_STATUS, Kind
 from telemetry.config import Config, duration
+from telemetry.errors import ConfigError
 from telemetry.frame import FLAG_FUTURE, Frame, concat_frames
 from telemetry.points import Points
 from telemetry.registry import Registry, registry_from_json, station_kind_of
-from telemetry.times import HOUR_MS, MINUTE_MS
+from telemetry.times import MINUTE_MS
 from wire.points_codec import encode_points
 
 Int64 = NDArray[np.int64]
@@ -68,7 +68,10 @@ class Engine:
         self.texts = Texts()
         self.registry = Registry()
         self.registry_json: bytes | None = state.meta.get("registry")
-        self.alerts = Alerts(load_rules(config.rules_file), self.registry)
+        self.rules_json: bytes | None = state.meta.get("rules")
+        self.alerts = Alerts(load_rules(), self.registry)
+        self.rules_problem: str | None = None
+        """Why the journalled rules are not in force."""
         self.stations: list[str] = []
         self.station_kind: list[str] = []
         self.station_of = np.empty(0, np.int64)
@@ -91,6 +94,8 @@ class Engine:
         self.deaf_until_ms = LONG_AGO
         self.outbox: list[tuple[int, bytes]] = []
         """Derived rows (points, bytes) for the writer, to go down with the next checkpoint."""
+        self.advice: dict[str, tuple[int, bytes]] = {}
+        """Station -> (time, JSON) of new advice, to go down with the next checkpoint."""
         self.published_ms: dict[str, int] = {}
         """Station -> end of the minutes whose rows are out."""
         self.changed_devices: set[tuple[str, str]] = set()
@@ -125,10 +130,12 @@ class Engine:
             frame = entry.frame()
             frames.setdefault(frame.kind.name, []).append(frame)
         self.clock_ms = self.last_reading_ms = batch[-1].time_ms
-        for kind, found in frames.items():
-            self._take_frame(concat_frames(found), self.kinds[kind])
+        for found in frames.values():
+            self.fold_frame(concat_frames(found))
 
-    def _take_frame(self, frame: Frame, one: KindState) -> None:
+    def fold_frame(self, frame: Frame) -> None:
+        """Take readings of one kind, in order of arrival."""
+        one = self.kinds[frame.kind.name]
         self.counters["analysed"] += len(frame)
         future = frame.flags & FLAG_FUTURE != 0
         foreign = self.mismatch[frame.device] & ~future
@@ -160,6 +167,8 @@ class Engine:
     def _take_other(self, entry: Entry) -> None:
         if entry.type is EntryType.REGISTRY:
             self.use_registry_json(entry.body)
+        elif entry.type is EntryType.RULES:
+            self.use_rules_json(entry.body)
         elif entry.type is EntryType.TICK:
             self._tick(entry)
         self.clock_ms = max(self.clock_ms, entry.time_ms)
@@ -291,9 +300,20 @@ class Engine:
             for i, key in enumerate(self.keys) if self.kinds[key.kind].shelf.newest_ms[i] > LONG_AGO
         )
 
+    def use_rules_json(self, body: bytes) -> None:
+        """Use the rules that the journal carries from here on; wrong ones are refused, and the old ones stay."""
+        self.rules_json = body
+        try:
+            self.alerts.reload(pack=rules_of(**msgspec.json.decode(body)))
+        except ConfigError as error:
+            self.rules_problem = f"{error}; the rules stay as they were"
+        else:
+            self.rules_problem = None
+        self.commit_transitions()
+
     def _use_registry(self, registry: Registry) -> None:
         self.registry = registry
-        self.alerts.reload(registry)
+        self.alerts.reload(registry=registry)
         for i, name in enumerate(self.stations):
             if name in registry.stations:
                 self.station_kind[i] = registry.stations[name].kind
@@ -307,7 +327,8 @@ class Engine:
     def _stations_of(self, devices: Int64) -> list[str]:
         return [self.stations[s] for s in self.station_of[devices]]
 
-    def _names(self, devices: Int64) -> list[str]:
+    def names_of(self, devices: Int64) -> list[str]:
+        """Return the ids of devices."""
         return [self.keys[d].device for d in devices]
 
     def _load_block(self, kind: Kind, station: str, hour_ms: int) -> Block | None:
@@ -330,27 +351,6 @@ class Engine:
             number(body.stop_reason) if body.stop_reason else -1, number(body.error_code) if body.error_code else -1,
         )
 
-    # ---- checkpoint
-
-    def checkpoint(self) -> Checkpoint:
-        """Return everything that changed since the last checkpoint, to be committed at once."""
-        out = Checkpoint(meta={**self.counters, "cursor": self.cursor, "deaf_until": self.deaf_until_ms})
-        if self.registry_json is not None:
-            out.meta["registry"] = self.registry_json
-        out.stations = [
-            (name, self.station_kind[i], int(self.now_ms[i]), self._told_watermark_ms(i))
-            for i, name in enumerate(self.stations) if self.now_ms[i] > LONG_AGO
-        ]
-        out.deaf = list(self.deaf)
-        out.outbox, self.outbox = self.outbox, []
-        for name, one in self.kinds.items():
-            self._checkpoint_kind(name, one, out)
-        for station, kind in sorted(self.changed_devices):
-            out.devices.append((station, kind, self._encode_devices(station, kind)))
-        self.changed_devices.clear()
-        self.deaf = self.deaf[-1:]
-        return out
-
     def judged_ms(self, station: int) -> int:
         """Return the end of the minutes of a station that have been judged and published; its first one at first."""
         done = self.published_ms.get(self.stations[station])
@@ -358,39 +358,3 @@ class Engine:
             return done
         first = [int(one.shelf.first_ms[self.station_of == station].min(initial=NEVER)) for one in self.kinds.values()]
         return min(first, default=0) // MINUTE_MS * MINUTE_MS
-
-    def _told_watermark_ms(self, station: int) -> int:
-        """Return the watermark that others see: it promises that the rows up to it are in the outbox."""
-        watermark, judged = int(self.watermark_ms[station]), self.judged_ms(station)
-        return watermark if judged >= watermark // MINUTE_MS * MINUTE_MS else judged
-
-    def _encode_devices(self, station: str, kind: str) -> bytes:
-        one = self.kinds[kind]
-        mine = np.flatnonzero(self.station_of == self.stations.index(station))
-        mine = mine[one.shelf.newest_ms[mine] > LONG_AGO]
-        names = self._names(mine)
-        order = sorted(range(len(names)), key=names.__getitem__)
-        return one.latest.encode(mine[order], [names[i] for i in order], one.shelf, self.texts.all)
-
-    def _checkpoint_kind(self, name: str, one: KindState, out: Checkpoint) -> None:
-        one.minutes.settle()
-        for station, hour_ms in sorted(one.minutes.dirty):
-            table = to_buckets(one.minutes.blocks[station, hour_ms], self._names)
-            out.blocks.append((station, name, hour_ms, encode_buckets(table)))
-        one.minutes.dirty.clear()
-        newest = {s: int(self.now_ms[i]) - 2 * HOUR_MS for i, s in enumerate(self.stations)}
-        one.minutes.forget(lambda key: key[1] >= newest[key[0]])
-        states = PORT_STATUS if one.shelf.kind is PORT else MACHINE_STATE
-        for key in sorted(one.runs.dirty):
-            run, place = one.runs.runs[key], self.keys[key[0]]
-            body = RunBody(
-                states[run.state] if run.state >= 0 else "", run.charging, self.texts.all[run.session], run.energy_n,
-                None if np.isnan(run.peak_kw) else run.peak_kw, self.texts.all[max(run.stop_reason, 0)],
-                self.texts.all[max(run.error_code, 0)],
-            )
-            out.runs.append((place.station, name, place.device, key[1], key[2], key[1] + run.length_ms,
-                             msgspec.msgpack.encode(body)))
-        for device, start_ms, seq in sorted(one.runs.gone):
-            place = self.keys[device]
-            out.gone_runs.append((place.station, name, place.device, start_ms, seq))
-        one.runs.forget(one.latest)

@@ -1,14 +1,17 @@
-"""Rules on key figures: each minute that the watermark has passed is judged once."""
+"""Rules on key figures, fields of minutes and detectors: each minute that the watermark has passed is judged once."""
 
-from collections.abc import Callable
+from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
 from analytics.air import air_minutes
 from analytics.alerts import AlertKey, Alerts
+from analytics.detectors import DETECTORS, Signal
+from analytics.detectors.fields import field_signal
 from analytics.kpis import station_kpis
-from analytics.rules.evaluate import threshold_of, value_sample
-from analytics.rules.types import KpiInput, Rule
+from analytics.rules.evaluate import beyond, threshold_of, value_sample
+from analytics.rules.types import BucketInput, DetectorInput, KpiInput, Rule
 from analytics.window import Window
 from telemetry.calendar import parse_hours
 from telemetry.registry import Station
@@ -17,48 +20,105 @@ from telemetry.times import DAY_MS, MINUTE_MS
 DEFAULT_IDLE = "00:00-05:00"
 """Idle window where the station declares none: its end is when the night is judged."""
 
-Load = Callable[[int, int], Window]
-"""(from_ms, to_ms) -> the window of the station that is judged."""
+WINDOWS = 4
+"""Windows that are kept while rules are judged: several rules look at the same one."""
+
+
+class Load(Protocol):
+    """Loads a window of the station that is judged."""
+
+    def __call__(self, from_ms: int, to_ms: int, *, extremes: bool = False) -> Window:
+        """Return `[from_ms, to_ms)`, with minima, maxima and last values of gauges where asked for."""
 
 
 def judge(alerts: Alerts, station: Station, name: str, load: Load, from_ms: int, to_ms: int) -> None:
-    """Give every rule on a key figure its samples of the minutes that end in `(from_ms, to_ms]`.
+    """Give every rule on a key figure, a field or a detector its samples of the minutes that end in `(from_ms, to_ms]`.
 
     Parameters
     ----------
     alerts
         Takes the samples.
     station, name
-        Whose key figures are judged.
+        Whose minutes are judged.
     load
         Loads windows of that station.
     """
     device_kind = "port" if station.kind == "charging" else "compressor"
+    load = lru_cache(WINDOWS)(load)
     for rule in alerts.rules_of(name, device_kind).values():
-        if not isinstance(rule.input, KpiInput):
-            continue
-        key = AlertKey(rule.name, name, "", "")
-        window_ms = rule.input.window_ms
-        if window_ms is None:
-            for end in idle_ends(station, from_ms, to_ms):
-                _judge_kpi(alerts, rule, rule.input.kpi, key, load(end - DAY_MS, end))
-        elif rule.input.kpi == "kwh_per_m3":
-            _judge_ratio(alerts, rule, key, load(from_ms - window_ms, to_ms), window_ms)
-        else:
-            for end in range(from_ms + MINUTE_MS, to_ms + MINUTE_MS, MINUTE_MS):
-                _judge_kpi(alerts, rule, rule.input.kpi, key, load(end - window_ms, end))
+        if isinstance(rule.input, KpiInput):
+            _judge_kpi_rule(alerts, rule, rule.input, station, name, load, from_ms, to_ms)
+        elif isinstance(rule.input, BucketInput):
+            window = load(from_ms, to_ms, extremes=True)
+            for kind in rule.input.device_kinds:
+                _judge_signal(alerts, rule, station, name, field_signal(window, kind, rule.input.field))
+        elif isinstance(rule.input, DetectorInput):
+            _judge_detector(alerts, rule, rule.input.detector, station, name, load, from_ms, to_ms)
     alerts.advance(name, to_ms)
 
 
-def _judge_kpi(alerts: Alerts, rule: Rule, kpi: str, key: AlertKey, window: Window) -> None:
+def _judge_kpi_rule(
+    alerts: Alerts, rule: Rule, source: KpiInput, station: Station, name: str, load: Load, from_ms: int, to_ms: int
+) -> None:
+    window_ms = source.window_ms
+    if window_ms is None:
+        for end in idle_ends(station, from_ms, to_ms):
+            _judge_kpi(alerts, rule, source, name, load(end - DAY_MS, end))
+    elif source.kpi == "kwh_per_m3" and source.scope == "station":
+        _judge_ratio(alerts, rule, AlertKey(rule.name, name, "", ""), load(from_ms - window_ms, to_ms), window_ms)
+    else:
+        for end in range(from_ms + MINUTE_MS, to_ms + MINUTE_MS, MINUTE_MS):
+            _judge_kpi(alerts, rule, source, name, load(end - window_ms, end))
+
+
+def _judge_detector(
+    alerts: Alerts, rule: Rule, name: str, station: Station, station_id: str, load: Load, from_ms: int, to_ms: int
+) -> None:
+    detector = DETECTORS[name]
+    ends = idle_ends(station, from_ms, to_ms) if detector.every == "idle" else [to_ms]
+    for end in ends:
+        start = end - MINUTE_MS if detector.every == "idle" else from_ms
+        window = load(start - detector.lookback_ms, end, extremes=detector.extremes)
+        _judge_signal(alerts, rule, station, station_id, detector.find(window, start, end))
+
+
+def _judge_signal(alerts: Alerts, rule: Rule, station: Station, station_id: str, signal: Signal) -> None:
+    """Give the rule a sample wherever the condition of a device turns, against the row or the judgement before."""
+    threshold = threshold_of(rule, station)
+    holds = beyond(rule, signal.value, threshold, signal.coverage)
+    first = np.r_[True, signal.device[1:] != signal.device[:-1]][: len(holds)]
+    turns = first | np.r_[True, holds[1:] != holds[:-1]][: len(holds)]
+    followed = rule.update_share is not None
+    for row in np.flatnonzero(turns | (followed & (holds == 1))).tolist():
+        key = AlertKey(rule.name, station_id, signal.kind, signal.devices[int(signal.device[row])])
+        if first[row] and holds[row] == 1 and alerts.holds(key) and not followed:
+            continue
+        value, coverage = float(signal.value[row]), float(signal.coverage[row])
+        sample = value_sample(
+            rule, int(signal.time_ms[row]), None if np.isnan(value) else value, threshold, coverage,
+            signal.explain(row) if holds[row] == 1 else {},
+        )
+        alerts.sample(rule, key, sample)
+
+
+def _judge_kpi(alerts: Alerts, rule: Rule, source: KpiInput, name: str, window: Window) -> None:
     answer = station_kpis(window)
-    evidence = {k: v for k, v in answer.kpis.items() if v is not None and (k == kpi or "leak" in k)}
     threshold = threshold_of(rule, window.station)
+    if source.scope == "device":
+        for device in answer.devices:
+            if source.kpi in device.kpis:
+                key = AlertKey(rule.name, name, device.kind, device.device)
+                value, coverage = device.kpis[source.kpi], device.coverage or 0.0
+                alerts.sample(rule, key, value_sample(rule, window.to_ms, value, threshold, coverage))
+        return
+    evidence = {k: v for k, v in answer.kpis.items() if v is not None and (k == source.kpi or "leak" in k)}
     coverage = answer.coverage or 0.0
-    if kpi.startswith("leak_"):
+    if source.kpi.startswith("leak_"):
         # It stands on the flow alone: machines that are switched off, and silent, at night leave it known.
         coverage = int(air_minutes(window).supply.shortest_ms.sum()) / (window.to_ms - window.from_ms)
-    alerts.sample(rule, key, value_sample(rule, window.to_ms, answer.kpis.get(kpi), threshold, coverage, evidence))
+    value = answer.kpis.get(source.kpi)
+    sample = value_sample(rule, window.to_ms, value, threshold, coverage, evidence)
+    alerts.sample(rule, AlertKey(rule.name, name, "", ""), sample)
 
 
 def _judge_ratio(alerts: Alerts, rule: Rule, key: AlertKey, window: Window, window_ms: int) -> None:

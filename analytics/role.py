@@ -7,11 +7,15 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
+from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
 from analytics.minutely import Minutely
+from analytics.recompute import recompute
 from analytics.snapshot import Snapshots, recall, restore
+from store import orders
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
 from store.roles import RoleLock, RoleStatus, wall_ms, write_status
@@ -65,17 +69,44 @@ class Analytics:
         """Work until told to stop."""
         self._work_off_minutes()
         while not self.stop.is_set():
-            entries = self.reader.read(self.engine.cursor, limit_readings=50_000)
-            for piece in _to_ticks(entries):
-                self.engine.take(piece, self.reader.devices)
-                if piece[-1].type is EntryType.TICK:
-                    self._work_off_minutes()
-                self._commit_if_due()
-            if not entries:
+            if not self.step():
                 self._commit_if_due()
                 self.stop.wait(POLL_S)
             self._say()
         self.commit()
+
+    def step(self) -> bool:
+        """Take the next entries of the journal; return whether there were any."""
+        entries = self.reader.read(self.engine.cursor, limit_readings=50_000)
+        for piece in _to_ticks(entries):
+            self.engine.take(piece, self.reader.devices)
+            if piece[-1].type is EntryType.TICK:
+                self._work_off_minutes()
+            self._commit_if_due()
+        return bool(entries)
+
+    def recompute(self) -> None:
+        """Make everything but alerts anew from the journal, with what came too late.
+
+        Raises
+        ------
+        JournalError
+            If the journal no longer begins at its beginning.
+        """
+        self.commit()
+        with TemporaryDirectory(dir=self.config.data, prefix="recompute-") as folder:
+            self.engine, self.snapshots = recompute(self.engine, self.config.data / "journal", Path(folder))
+        self.minutely = Minutely(self.engine, StateReader.open(self.path), self.config)
+
+    def _recompute_if_asked(self) -> None:
+        if not orders.is_asked(self.config.data):
+            return
+        try:
+            self.recompute()
+        except JournalError as error:
+            orders.answer(self.config.data, str(error))
+        else:
+            orders.answer(self.config.data)
 
     def _work_off_minutes(self) -> None:
         """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk."""
@@ -97,7 +128,7 @@ class Analytics:
     def commit(self) -> None:
         """Write a checkpoint."""
         started = time.monotonic()
-        checkpoint = self.engine.checkpoint()
+        checkpoint = checkpoint_of(self.engine)
         self.snapshots.add(self.engine, checkpoint)
         self.state.commit(checkpoint)
         self._committed_s = time.monotonic()
@@ -110,8 +141,10 @@ class Analytics:
         now = wall_ms()
         if now - self.status.updated_ms < 1_000:
             return
+        self._recompute_if_asked()
         engine = self.engine
         self.status.updated_ms, self.status.ready = now, True
+        self.status.problems = [p for p in (engine.rules_problem, *engine.alerts.problems.values()) if p]
         self.status.counters = dict(engine.counters)
         self.status.gauges = {
             "lag_s": max(0.0, (now - engine.clock_ms) / 1000) if engine.clock_ms else 0.0,

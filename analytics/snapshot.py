@@ -103,6 +103,8 @@ def restore(engine: Engine, snapshots: dict[str, bytes]) -> None:
             _restore_kind(engine, name, one, snapshots, renumber)
         one.minutes.corrected = {station: set(m) for station, m in place["corrected"].get(name, {}).items()}
     engine.alerts.restore(snapshots["alerts"])
+    if engine.rules_json is not None:
+        engine.use_rules_json(engine.rules_json)
 
 
 def recall(engine: Engine, entries: Iterable[Entry]) -> None:

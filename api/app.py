@@ -14,7 +14,7 @@ from api.auth import Gate
 from api.docs_page import docs_page
 from api.params import Json
 from api.problems import Problem
-from api.routes import alerts, operation, series, silences, stations, stream, webhooks
+from api.routes import alerts, operation, series, silences, statements, stations, stream, webhooks
 from api.schemas import TYPES, webhook_schema
 from api.services import Services
 
@@ -56,7 +56,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(Gate, api=services.config.api, tokens=services.tokens)
     app.add_middleware(_SafeHeaders)
-    for part in (stations, series, alerts, silences, webhooks, stream, operation):
+    for part in (stations, statements, series, alerts, silences, webhooks, stream, operation):
         app.include_router(part.router, prefix=BASE)
     app.include_router(operation.outside)
     app.include_router(_documents(app))

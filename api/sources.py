@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -149,6 +150,25 @@ class Sources:
         first_ms = from_ms - from_ms % MINUTE_MS
         last_ms = max(to_ms - to_ms % MINUTE_MS, first_ms + MINUTE_MS)
         return load_window(state, self.registry(), station, first_ms, last_ms)
+
+    def advice(self, station: str) -> dict[str, Any]:
+        """Return the advice record in force; one without items where there is none.
+
+        Raises
+        ------
+        Problem
+            404 where nobody knows the station.
+        """
+        kind = self.station(station).kind
+        state = self._state()
+        body = None if state is None else state.advice(station)
+        if body is not None:
+            return dict(msgspec.json.decode(body))
+        why = (
+            {"dispatch": "no minute is analysed yet", "pressure": "no minute is analysed yet"}
+            if kind == "compressed_air" else {"charging": "ordered charging is not computed in this release"}
+        )
+        return {"station": station, "kind": kind, "at": None, "items": [], "reasons": why}
 
     def _heard(self) -> dict[str, tuple[str, int, int]]:
         state = self._state()

@@ -3,16 +3,20 @@
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 simulate: a week of the largest simulated stations, on one core.
+dispatch: the exact optimum over all sets of machines, against the rule of thumb.
+load: what `voltair simulate --load` can send from one core.
 fuzz: bytes that nobody should send, against everything that reads them.
 """
 
 import argparse
 import sys
 
+from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
-from benchmarks.river import measure_river
+from benchmarks.load import measure_load
 from benchmarks.simulate import measure_simulate
+from voltair.bench import measure_river
 
 
 def main() -> None:
@@ -28,6 +32,12 @@ def main() -> None:
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
     simulate = parts.add_parser("simulate")
     simulate.add_argument("--days", type=float, default=7.0, help="how much of it")
+    dispatch = parts.add_parser("dispatch")
+    dispatch.add_argument("--cases", type=int, default=300, help="generated stations of each size")
+    dispatch.add_argument("--seed", type=int, default=1, help="another seed gives other stations")
+    load = parts.add_parser("load")
+    load.add_argument("--devices", type=int, default=100_000)
+    load.add_argument("--messages", type=int, default=300_000)
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
@@ -42,6 +52,10 @@ def main() -> None:
             found = measure_ingest(chosen.messages)
         case "simulate":
             found = measure_simulate(chosen.days)
+        case "dispatch":
+            found = measure_dispatch(chosen.cases, chosen.seed)
+        case "load":
+            found = iter(measure_load(chosen.devices, chosen.messages).items())
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:

@@ -5,24 +5,25 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from simulators.control import ORDERS, Orders, order
+from simulators.control import Orders
+from simulators.dialects import NATIVE, speak
+from simulators.load import DEVICES_MAX, load_messages
 from simulators.message import Message
 from simulators.publish import Progress, Publisher, parse_broker, parse_speed
-from simulators.replay import replay_messages
+from simulators.recorded import write_messages
+from simulators.replay import replay_messages, replay_tables
 from simulators.scenario import Scenario, list_scenarios, load_scenario
-from simulators.score.ask import Api
-from simulators.score.match import score as compare
-from simulators.score.show import picture, table
 from simulators.simulation import Simulation
-from simulators.truth import read_truth
+from simulators.toml_text import to_toml
+from simulators.transport import disturb, parse_disturbance
+from simulators.truth import written_truth
 from telemetry.errors import ConfigError, VoltairError
 from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
@@ -46,6 +47,8 @@ def simulate(
     out: Path | None = None,
     truth_file: Path | None = None,
     control: Path | None = None,
+    faults: Sequence[str] = (),
+    dialect: str = NATIVE,
 ) -> int:
     """Run a scenario to a broker or into a file; return the number of messages.
 
@@ -65,12 +68,15 @@ def simulate(
     broker
         URL to publish to; None: `mqtt://127.0.0.1:1883`.
     out
-        File for lines of `{"topic": ..., "payload": ...}`; instead of a broker.
+        File for messages, lines of `{"topic": ..., "payload": ...}` or `.parquet`; instead of a broker.
     truth_file
         File for what really happened: faults, places, times, true key figures, as JSON.
-
     control
-        Folder in which `inject` leaves its orders; None: nobody can.
+        Folder in which `voltair inject` leaves its orders; None: nobody can.
+    faults
+        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+    dialect
+        A key of `simulators.dialects.DIALECTS`, or `native`.
 
     Raises
     ------
@@ -94,87 +100,65 @@ def simulate(
         msg = f"scenario {name!r} runs until it is stopped; a file needs --duration, like --duration 1h"
         raise ConfigError(msg)
     simulation = Simulation(scenario, seed, start_ms, length_ms)
-    messages = simulation.messages(None if control is None else Orders(control, simulation).look)
-    with _truth_written(simulation, truth_file):
+    made = simulation.messages(None if control is None else Orders(control, simulation).look)
+    messages = speak(_disturbed(made, faults, seed), dialect)
+    with written_truth(simulation, truth_file):
         if out is not None:
-            return write_lines(messages, out)
+            return write_messages(messages, out)
         return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
 
 
-def inject(
-    kind: str, *, folder: Path, lasts: str, station: str = "", device: str = "", size: float | None = None
-) -> str:
-    """Let something go wrong in a running demo; return what the simulator says.
+def load(
+    devices: int,
+    *,
+    rate: float | None = None,
+    duration: str | None = None,
+    speed: float | str | None = None,
+    broker: str | None = None,
+    out: Path | None = None,
+) -> int:
+    """Publish the readings of many devices, without physics; return the number of messages.
 
     Parameters
     ----------
-    kind
-        A key of `simulators.fault_kinds.KINDS`.
-    folder
-        The demo's.
-    lasts
-        How long, like `5m`.
-    station, device
-        Where; empty: the first that fits.
-    size
-        How large; None: as usual.
+    devices
+        1 to 1,000,000.
+    rate
+        Messages per second of all together; None: each device once a minute.
+    duration
+        Length, like `1m`; None: until it is stopped.
+    speed
+        As in `simulate`.
+    broker, out
+        As in `simulate`.
 
     Raises
     ------
     ConfigError
-        If there is no such fault or place.
+        If an argument is wrong.
     VoltairError
-        If no demo answers.
+        If the broker cannot be reached or the file cannot be written.
     """
-    wanted = {"kind": kind, "station": station, "device": device, "lasts": lasts, "size": size}
-    return order(folder / ORDERS, wanted)
-
-
-def score(
-    truth_file: Path, *, api: str, token: str = "", json_file: Path | None = None, picture_file: Path | None = None
-) -> str:
-    """Compare what a running Voltair found with what really happened; return the table.
-
-    Parameters
-    ----------
-    truth_file
-        Written by `simulate --truth`.
-    api
-        Address of the server.
-    token
-        Its bearer token; empty: none.
-    json_file, picture_file
-        Files for the score as JSON and as SVG.
-
-    Raises
-    ------
-    VoltairError
-        If the server does not answer or a file cannot be read or written.
-    """
-    truth = read_truth(truth_file)
-    with Api(api, token) as connection:
-        behind = connection.behind()
-        found = compare(truth, connection.alerts(truth), connection.key_figures(truth))
-    if json_file is not None:
-        with _writing(json_file):
-            json_file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-    if picture_file is not None:
-        with _writing(picture_file):
-            picture_file.write_text(picture(found, truth.from_, truth.to), "utf-8")
-    late = f"\nnote: {behind} readings are not analysed yet; ask again when there are none" if behind else ""
-    return table(found) + late
-
-
-@contextlib.contextmanager
-def _truth_written(simulation: Simulation, path: Path | None) -> Iterator[None]:
-    """Write what really happened, also when the run was stopped early."""
-    if path is not None:
-        with _writing(path):
-            path.touch()  # better to fail now than after the run
-    yield
-    if path is not None:
-        with _writing(path):
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(simulation.truth()), indent=2) + b"\n")
+    if broker is not None and out is not None:
+        msg = "give --broker or --out, not both"
+        raise ConfigError(msg)
+    if not 1 <= devices <= DEVICES_MAX:
+        msg = f"--load {devices} is not 1 to {DEVICES_MAX:,} devices"
+        raise ConfigError(msg)
+    rate = devices / 60.0 if rate is None else rate
+    if not 0.0 < rate < float("inf"):
+        msg = f"--rate {rate} is no number of messages per second above 0"
+        raise ConfigError(msg)
+    if duration is None and out is not None:
+        msg = "load runs until it is stopped; a file needs --duration, like --duration 1m"
+        raise ConfigError(msg)
+    pace = parse_speed(1.0 if speed is None else speed)
+    length_ms = None if duration is None else _duration(duration)
+    count = None if length_ms is None else int(rate * length_ms / 1000)
+    messages = load_messages(devices, rate, int(time.time() * 1000), count)
+    if out is not None:
+        return write_messages(messages, out)
+    return publish(messages, broker or DEFAULT_BROKER, pace, f"load of {devices:,} devices")
 
 
 def replay(
@@ -185,6 +169,10 @@ def replay(
     broker: str | None = None,
     out: Path | None = None,
     station: str | None = None,
+    columns: Path | None = None,
+    stations_file: Path | None = None,
+    faults: Sequence[str] = (),
+    seed: int = 1,
 ) -> int:
     """Replay a recording to a broker or into a file; return the number of messages.
 
@@ -199,9 +187,17 @@ def replay(
     broker
         URL to publish to; None: `mqtt://127.0.0.1:1883`.
     out
-        File for lines of `{"topic": ..., "payload": ...}`; instead of a broker.
+        File for messages, lines of `{"topic": ..., "payload": ...}` or `.parquet`; instead of a broker.
     station
         Station id; None: the format's own.
+    columns
+        Map of the columns of a table.
+    stations_file
+        File for the `stations.toml` that belongs to the recording.
+    faults
+        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+    seed
+        Seed of their chance.
 
     Raises
     ------
@@ -214,24 +210,14 @@ def replay(
         msg = "give --broker or --out, not both"
         raise ConfigError(msg)
     pace = parse_speed("max" if speed is None else speed)
-    messages = replay_messages(path, format_name, station or "")
+    messages = _disturbed(replay_messages(path, format_name, station or "", columns), faults, seed)
+    if stations_file is not None:
+        text = to_toml(replay_tables(path, format_name, station or ""))
+        with _writing(stations_file):
+            stations_file.write_text(text, "utf-8")
     if out is not None:
-        return write_lines(messages, out)
+        return write_messages(messages, out)
     return publish(messages, broker or DEFAULT_BROKER, pace, f"replaying {path.name}")
-
-
-def write_lines(messages: Iterable[Message], path: Path) -> int:
-    """Write messages as lines of JSON, the payload as an object; return their number."""
-    count = 0
-    with _writing(path), path.open("wb") as file:
-        for message in messages:
-            topic = msgspec.json.encode(message.topic)
-            payload = message.payload
-            if not message.sound:  # perhaps no JSON: the line holds it as text
-                payload = msgspec.json.encode(payload.decode("utf-8", "replace"))
-            file.write(b'{"topic":%b,"payload":%b}\n' % (topic, payload))
-            count += 1
-    return count
 
 
 def publish(messages: Iterable[Message], broker: str, speed: float | None, title: str) -> int:
@@ -276,9 +262,16 @@ def _writing(path: Path) -> Iterator[None]:
         raise VoltairError(msg) from error
 
 
+def _disturbed(messages: Iterator[Message], faults: Sequence[str], seed: int) -> Iterator[Message]:
+    disturbances = [parse_disturbance(text) for text in faults]
+    return disturb(messages, disturbances, seed) if disturbances else messages
+
+
 def _length(scenario: Scenario, duration: str | None) -> int | None:
-    if duration is None:
-        return scenario.duration_ms
+    return scenario.duration_ms if duration is None else _duration(duration)
+
+
+def _duration(duration: str) -> int:
     length_ms = parse_duration_ms(duration)
     if not length_ms:
         msg = f"duration {duration!r} is not like 90s, 30m, 24h or 7d"

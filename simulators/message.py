@@ -18,9 +18,7 @@ class Message(NamedTuple):
     """When it leaves; this is also the event time unless the way there is disturbed."""
     topic: str
     payload: bytes
-    """JSON, UTF-8."""
-    sound: bool = True
-    """False: damaged on purpose, perhaps no JSON at all."""
+    """JSON, UTF-8, unless it was damaged on the way."""
 
 
 class Reading(NamedTuple):

@@ -15,8 +15,8 @@ from simulators.message import Message, Reading, telemetry
 from simulators.model.air import AirStation
 from simulators.model.charging import ChargingStation
 from simulators.scenario import Scenario
-from simulators.transport import Way
 from simulators.truth import Truth, TruthStation, true_faults
+from simulators.way import Way
 from telemetry.errors import ConfigError
 from telemetry.registry import DEVICE_LISTS, Station, registry_from_tables
 from telemetry.times import SECOND_MS, format_time, parse_duration_ms

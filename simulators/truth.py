@@ -1,13 +1,18 @@
 """What really happened in a simulation: the schema of a truth file; `docs/simulators.md` explains each key."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simulators.faults import Fault
 from telemetry.errors import ConfigError, VoltairError
 from telemetry.times import format_time
+
+if TYPE_CHECKING:
+    from simulators.simulation import Simulation
 
 SCHEMA = "voltair.truth.1"
 """Named in every file; changes that only add keep it."""
@@ -90,6 +95,23 @@ def true_faults(
     ]
 
 
+@contextlib.contextmanager
+def written_truth(simulation: "Simulation", path: Path | None) -> Iterator[None]:
+    """Write what really happened when the run is over, also when it was stopped early.
+
+    Raises
+    ------
+    VoltairError
+        If the file cannot be written; before the run, not after it.
+    """
+    if path is None:
+        yield
+        return
+    write_file(path, b"")
+    yield
+    write_file(path, msgspec.json.format(msgspec.json.encode(simulation.truth()), indent=2) + b"\n")
+
+
 def read_truth(path: Path) -> Truth:
     """Read a truth file.
 
@@ -112,3 +134,18 @@ def read_truth(path: Path) -> Truth:
         msg = f"{path} has schema {found.schema_!r}, not {SCHEMA!r}; simulate it anew"
         raise ConfigError(msg)
     return found
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole.
+
+    Raises
+    ------
+    VoltairError
+        If it cannot be written.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror or error}"
+        raise VoltairError(msg) from error

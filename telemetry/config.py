@@ -14,6 +14,7 @@ from telemetry.decoders import DecoderConfig
 from telemetry.errors import ConfigError
 from telemetry.times import parse_duration_ms
 
+_SHARE = re.compile(r"\$share/[^/+#]+/(?=.)")
 _NATIVE_LEVELS = ("/+/+/+/telemetry", "/+/+/+/online")
 
 
@@ -30,6 +31,8 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     password: str = ""
     password_file: str = ""
     topics: tuple[str, ...] = ("voltair/v1/+/+/+/telemetry", "voltair/v1/+/+/+/online")
+    """Subscriptions. `$share/{group}/...` splits them between several `voltair ingest`, which is only for instances
+    without analytics."""
     prefix: str = "voltair/v1"
     """First levels of the native topics, in and out; where only one of it and `topics` is set, the other follows."""
     session_expiry: str = "7d"
@@ -39,6 +42,12 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """CA that signed the broker's certificate; empty: the system's."""
     cert_file: str = ""
     key_file: str = ""
+
+    @property
+    def share(self) -> str:
+        """`$share/{group}/` where the subscriptions are shared, else empty."""
+        found = _SHARE.match(self.topics[0]) if self.topics else None
+        return found[0] if found else ""
 
 
 class IngestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +61,12 @@ class IngestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """or this long after its first message."""
     max_payload_bytes: int = 1_048_576
     """A longer payload is dead-lettered."""
+    max_nesting: int = 100
+    """A payload whose arrays and objects are nested deeper is dead-lettered."""
+    max_devices: int = 200_000
+    """So many devices may speak in all; a message of one more is dead-lettered, unless stations.toml lists it,"""
+    max_devices_per_station: int = 10_000
+    """and so many in each station."""
 
 
 class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -275,7 +290,7 @@ def _align_prefix(mqtt: Any) -> None:
     if isinstance(prefix, str) and topics is None:
         mqtt["topics"] = [prefix + levels for levels in _NATIVE_LEVELS]
     elif prefix is None and isinstance(topics, list):
-        plain = [re.sub(r"^\$share/[^/]+/", "", topic) for topic in topics if isinstance(topic, str)]
+        plain = [_SHARE.sub("", topic, 1) for topic in topics if isinstance(topic, str)]
         native = {t.removesuffix(levels) for t in plain for levels in _NATIVE_LEVELS if t.endswith(levels)}
         if len(native) == 1:
             mqtt["prefix"] = native.pop()
@@ -291,7 +306,35 @@ def _check(config: Config, source: str) -> None:
     if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
         msg = f"{source}: mqtt.url {config.mqtt.url!r} is not like mqtt://host:1883 or mqtts://host:8883"
         raise ConfigError(msg)
+    share = config.mqtt.share
+    for topic in config.mqtt.topics:
+        if topic.startswith("$share/") and not _SHARE.match(topic):
+            msg = f"{source}: mqtt.topics has {topic!r}, which is not like $share/GROUP/FILTER"
+            raise ConfigError(msg)
+        if topic.startswith("$share/") != bool(share) or not topic.startswith(share):
+            msg = (
+                f"{source}: mqtt.topics mixes {config.mqtt.topics[0]!r} and {topic!r}; share all topics in one group, "
+                "or none"
+            )
+            raise ConfigError(msg)
     split_listen(config.api.listen)
+
+
+def check_whole(config: Config) -> None:
+    """Refuse shared subscriptions where analytics run: they would see a part of each station.
+
+    Raises
+    ------
+    ConfigError
+        If `mqtt.topics` are shared.
+    """
+    if config.mqtt.share:
+        msg = (
+            f"mqtt.topics = {list(config.mqtt.topics)!r}: a shared subscription gives this instance only a part of "
+            "each station's messages, and key figures and alerts made of a part are wrong; take "
+            f"{config.mqtt.share!r} away, or run 'voltair ingest' and 'voltair writer' alone"
+        )
+        raise ConfigError(msg)
 
 
 def split_listen(listen: str) -> tuple[str, int]:

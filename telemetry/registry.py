@@ -96,6 +96,16 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return [m if isinstance(m, MeterSpan) else MeterSpan(m) for m in self.meters]
 
 
+class Inlet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The air that the machines take in, for stations that count free air delivery."""
+
+    temperature_c: Annotated[float, msgspec.Meta(ge=-60, le=80)]
+    pressure_bar: Annotated[float, msgspec.Meta(ge=0.4, le=1.2)]
+    """Absolute."""
+    humidity: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Relative, as a fraction of 1."""
+
+
 class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One site of one kind."""
 
@@ -109,6 +119,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     open_hours: str = "24/7"
     transformer_kva: float | None = None
     flow_reference: str = "ANR"
+    inlet: Inlet | None = None
+    """Needed to convert volumes of `flow_reference = "FAD"`; None: 20 C, 1.01325 bar, dry."""
     contract_pressure_bar: tuple[float, float] | None = None
     dew_point_max_c: float | None = None
     receiver_m3: float | None = None
@@ -171,10 +183,19 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=self.zone))
 
 
+class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the stations of a group have in common."""
+
+    name: str = ""
+    rules: dict[str, dict[str, Any]] = {}
+    """Numbers of the rule pack that its stations override, unless they do so themselves."""
+
+
 class Registry(msgspec.Struct, frozen=True):
     """All stations of one `stations.toml`."""
 
     stations: dict[str, Station] = {}
+    groups: dict[str, Group] = {}
     offline_after_s: float = 300.0
     integration: str = "trapezoid"
 
@@ -222,10 +243,17 @@ def registry_from_tables(tables: dict[str, Any], source: str) -> Registry:
         If a table is wrong.
     """
     defaults = {k: tables[k] for k in ("offline_after_s", "integration") if k in tables}
-    unknown = set(tables) - {"stations", *defaults}
+    unknown = set(tables) - {"stations", "groups", *defaults}
     if unknown:
         msg = f"{source}: unknown key {sorted(unknown)[0]!r}; a station is a table [stations.ID]"
         raise ConfigError(msg)
+    groups = {}
+    for group_id, table in tables.get("groups", {}).items():
+        try:
+            groups[msgspec.convert(group_id, Id)] = msgspec.convert(_plain(table), Group)
+        except (msgspec.ValidationError, TypeError) as error:
+            msg = f"{source}: [groups.{group_id}]: {error}"
+            raise ConfigError(msg) from error
     stations = {}
     for station_id, table in tables.get("stations", {}).items():
         place = f"{source}: [stations.{station_id}]"
@@ -236,8 +264,17 @@ def registry_from_tables(tables: dict[str, Any], source: str) -> Registry:
             msg = f"{place}: {error}"
             raise ConfigError(msg) from error
         _check_station(station, place)
-        stations[station_id] = station
-    return Registry(stations, **defaults)
+        stations[station_id] = msgspec.structs.replace(station, rules=_rules_of(station, groups))
+    return Registry(stations, groups, **defaults)
+
+
+def _rules_of(station: Station, groups: dict[str, Group]) -> dict[str, dict[str, Any]]:
+    """Return what a station overrides: its own numbers over those of its groups, later groups over earlier ones."""
+    found: dict[str, dict[str, Any]] = {}
+    for rules in (*(groups[g].rules for g in station.groups if g in groups), station.rules):
+        for name, own in rules.items():
+            found[name] = {**found.get(name, {}), **own}
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telemetry.errors import ConfigError, VoltairError
+from voltair.cli_simulators import app as simulators_app
 
 if TYPE_CHECKING:
     from telemetry.config import Config
@@ -22,18 +23,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 config_app = typer.Typer(help="Check the configuration, or print its schema.", no_args_is_help=True)
+rules_app = typer.Typer(help="Rules of alerts.", no_args_is_help=True)
 letters_app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(rules_app, name="rules")
+app.add_typer(simulators_app)
 
 ConfigPath = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Configuration; by default voltair.toml in this folder."),
-]
-Speed = Annotated[str | None, typer.Option(metavar="N|max", help="Event time per wall time.")]
-Broker = Annotated[str | None, typer.Option(metavar="URL", help="Broker to publish to, mqtt://host:port.")]
-Out = Annotated[
-    Path | None, typer.Option(metavar="FILE.jsonl", help="Write messages to a file instead of a broker.")
 ]
 
 
@@ -64,9 +63,12 @@ def _role_config(path: Path | None) -> "Config":
 @app.command()
 def run(config: ConfigPath = None) -> None:
     """Start every role and restart one that dies; SIGTERM stops all."""
+    from telemetry.config import check_whole
     from voltair.supervise import supervise
 
-    raise typer.Exit(supervise(_role_config(config), config))
+    settings = _role_config(config)
+    check_whole(settings)
+    raise typer.Exit(supervise(settings, config))
 
 
 @app.command()
@@ -83,6 +85,9 @@ def analytics(config: ConfigPath = None) -> None:
     """Turn the journal into minutes, key figures, sessions and alerts."""
     settings = _role_config(config)
     from analytics.role import run as run_role
+    from telemetry.config import check_whole
+
+    check_whole(settings)
 
     run_role(settings)
 
@@ -121,96 +126,30 @@ def demo(
 
 
 @app.command()
-def scenarios() -> None:
-    """List the scenarios: a header line, then one line each with name and text."""
-    from simulators.commands import scenarios as known
-
-    rows = [("name", "text"), *known()]
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        typer.echo(f"{name:<{width}}  {text}")
-
-
-@app.command()
-def simulate(
-    scenario: str,
+def record(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help=".jsonl or .parquet, for replay --format voltair.")],
     *,
-    seed: Annotated[int | None, typer.Option(help="Default: the scenario's.")] = None,
-    duration: Annotated[str | None, typer.Option(metavar="7d", help="Default: the scenario's.")] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="TIME", help="RFC 3339 or ms; default: now in real time, else the scenario's.")
-    ] = None,
-    speed: Speed = None,
-    broker: Broker = None,
-    out: Out = None,
-    truth: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what really happened.")] = None,
-    control: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where 'voltair inject' leaves its orders.")
-    ] = None,
+    config: ConfigPath = None,
+    source: Annotated[str, typer.Option(help="journal, or influx.")] = "journal",
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="RFC 3339 or ms.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="TIME", help="Up to, not with.")] = None,
+    station: Annotated[str, typer.Option(metavar="ID", help="Default: all.")] = "",
 ) -> None:
-    """Publish a simulated scenario; without --speed in real time."""
-    from simulators import commands
+    """Write what was received to a file, from the journal or InfluxDB."""
+    from telemetry.registry import parse_when
+    from voltair.record import ALWAYS_MS
+    from voltair.record import record as write
 
-    count = commands.simulate(
-        scenario,
-        seed=seed,
-        duration=duration,
-        start=start,
-        speed=speed,
-        broker=broker,
-        out=out,
-        truth_file=truth,
-        control=control,
-    )
+    times = [0, ALWAYS_MS]
+    for k, text in enumerate((from_, to)):
+        if text is not None:
+            found = parse_when(text)
+            if found is None:
+                msg = f"time {text!r} is not like 2026-06-01, 2026-06-01T08:00:00Z or a number of ms"
+                raise ConfigError(msg)
+            times[k] = found
+    count = write(_config(config), out, source, times[0], times[1], station)
     typer.echo(f"{count} messages")
-
-
-@app.command()
-def replay(
-    file: Path,
-    *,
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="acn-sim or measur-log.")],
-    speed: Speed = None,
-    broker: Broker = None,
-    out: Out = None,
-    station: Annotated[str | None, typer.Option(metavar="ID", help="Default: the format's own.")] = None,
-) -> None:
-    """Publish recorded data; without --speed as fast as it is taken."""
-    from simulators import commands
-
-    count = commands.replay(file, format_name=format_, speed=speed, broker=broker, out=out, station=station)
-    typer.echo(f"{count} messages")
-
-
-@app.command()
-def inject(
-    fault: Annotated[str, typer.Argument(help="Kind of fault, like leak or port_fault; a wrong one lists them all.")],
-    *,
-    station: Annotated[str, typer.Option(metavar="ID", help="Default: the first that can have it.")] = "",
-    device: Annotated[str, typer.Option(metavar="ID", help="Default: the first that can have it.")] = "",
-    lasts: Annotated[str, typer.Option(metavar="5m", help="How long.")] = "5m",
-    size: Annotated[float | None, typer.Option(help="How large, in the unit of the fault.")] = None,
-    folder: Annotated[Path, typer.Option(help="Folder of the running demo.")] = Path(".voltair/demo"),
-) -> None:
-    """Let something go wrong in the running demo."""
-    from simulators import commands
-
-    typer.echo(commands.inject(fault, folder=folder, lasts=lasts, station=station, device=device, size=size))
-
-
-@app.command()
-def score(
-    truth: Annotated[Path, typer.Argument(help="Written by 'voltair simulate --truth'.")],
-    *,
-    api: Annotated[str, typer.Option(metavar="URL", help="The running Voltair.")] = "http://127.0.0.1:8080",
-    token: Annotated[str, typer.Option(envvar="VOLTAIR_TOKEN", help="Bearer token, where it needs one.")] = "",
-    json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the score as JSON.")] = None,
-    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw faults and alerts over time.")] = None,
-) -> None:
-    """Compare alerts and key figures of a running Voltair with what really happened."""
-    from simulators import commands
-
-    typer.echo(commands.score(truth, api=api, token=token, json_file=json, picture_file=picture))
 
 
 @app.command()
@@ -234,6 +173,51 @@ def doctor(config: ConfigPath = None) -> None:
         typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.subject}: {finding.text}")
         failed |= not finding.ok
     raise typer.Exit(int(failed))
+
+
+@app.command()
+def bench(
+    scenario: Annotated[str, typer.Option(help="What is published: see 'voltair scenarios'.")] = "charging-day",
+    duration: Annotated[str, typer.Option(metavar="4h", help="How much of it.")] = "4h",
+) -> None:
+    """Measure the whole river on this machine: a broker, every role and embedded store, in a folder of its own."""
+    from voltair.bench import measure_river
+
+    for name, value in measure_river(scenario, duration).items():
+        typer.echo(f"{name:<32}{value}")
+
+
+@app.command()
+def recompute(config: ConfigPath = None) -> None:
+    """Make minutes, sessions and key figures anew from the journal: readings that came too late enter them."""
+    from voltair.recompute import recompute as work
+
+    typer.echo(work(_role_config(config)))
+
+
+@app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE.tar", help="The file to write.")], config: ConfigPath = None
+) -> None:
+    """Copy the data directory into one file, while everything runs."""
+    from store import backup as work
+
+    manifest = work.backup(_config(config).data, target)
+    typer.echo(f"{target}: {len(manifest.sha256)} files of journal {manifest.journal_id}")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FILE.tar", help="A file that 'voltair backup' wrote.")],
+    config: ConfigPath = None,
+) -> None:
+    """Unpack a backup as the data directory, which must not hold anything yet."""
+    from store import backup as work
+    from telemetry.times import format_time
+
+    data = _config(config).data
+    manifest = work.restore(source, data)
+    typer.echo(f"{data}: {len(manifest.sha256)} files as of {format_time(manifest.made_ms)}; go on with 'voltair run'")
 
 
 @config_app.command()
@@ -268,6 +252,45 @@ def schema() -> None:
     from telemetry.config import Config
 
     typer.echo(json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False))
+
+
+LetterIds = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which, as in the list.")]
+LetterReason = Annotated[str, typer.Option(metavar="TEXT", help="Those whose reason contains this.")]
+AllLetters = Annotated[bool, typer.Option("--all", help="All.")]
+
+
+@letters_app.command()
+def retry(
+    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
+) -> None:
+    """Read them again by the present configuration; exit 1 if some cannot be read now, either."""
+    from voltair.letters import settle_letters
+
+    raise typer.Exit(settle_letters(_config(config), "retry", ids or [], reason, everything=all_))
+
+
+@letters_app.command()
+def drop(
+    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
+) -> None:
+    """Remove them for good."""
+    from voltair.letters import settle_letters
+
+    raise typer.Exit(settle_letters(_config(config), "drop", ids or [], reason, everything=all_))
+
+
+@rules_app.command("test")
+def test_rules(file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenarios: docs/rules.md.")]) -> None:
+    """Run text scenarios: series of devices in, expected alerts out; exit 1 where they differ."""
+    from voltair.rule_scenarios import run_file
+
+    failed = False
+    for verdict in run_file(file):
+        typer.echo(f"{'FAIL' if verdict.problems else 'ok  '}  {verdict.name}")
+        for problem in verdict.problems:
+            typer.echo(f"      {problem}")
+        failed |= bool(verdict.problems)
+    raise typer.Exit(int(failed))
 
 
 @letters_app.command("list")

@@ -4,11 +4,16 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analytics.rules.lifecycle import Sample
 from analytics.rules.types import Rule, StateInput
 from telemetry.registry import Station
 
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+Float64 = NDArray[np.float64]
+
+_COMPARE: Mapping[str, Callable[[Any, float], Any]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }
 
@@ -20,6 +25,21 @@ def threshold_of(rule: Rule, station: Station) -> float | None:
     if rule.threshold_from == "baseline_kwh_per_m3":
         return baseline_kwh_per_m3(station)
     return None
+
+
+def beyond(rule: Rule, value: Float64, threshold: float | None, coverage: Float64) -> NDArray[np.int8]:
+    """Return for each value 1 where the rule's condition holds, 0 where not, -1 where that is not known.
+
+    Between `threshold` and `clear_threshold` it is not known either: an alert that fires goes on, a pending one ends.
+    """
+    if rule.comparison is None or threshold is None:
+        return np.full(len(value), -1, np.int8)
+    compare = _COMPARE[rule.comparison]
+    holds = np.asarray(compare(value, threshold)).astype(np.int8)
+    if rule.clear_threshold is not None:
+        holds[(holds == 0) & compare(value, rule.clear_threshold)] = -1
+    holds[np.isnan(value) | (coverage < rule.min_coverage)] = -1
+    return holds
 
 
 def baseline_kwh_per_m3(station: Station) -> float | None:
@@ -49,11 +69,10 @@ def value_sample(
     evidence
         Numbers that explain the value.
     """
-    holds: bool | None = None
-    if rule.comparison is not None and value is not None and threshold is not None:
-        holds = _COMPARE[rule.comparison](value, threshold) if coverage >= rule.min_coverage else None
+    judged = np.array([np.nan if value is None else value])
+    holds = int(beyond(rule, judged, threshold, np.array([coverage]))[0])
     return Sample(
-        time_ms=time_ms, holds=holds, value=value, threshold=threshold,
+        time_ms=time_ms, holds=None if holds < 0 else bool(holds), value=value, threshold=threshold,
         evidence={"coverage": coverage, **(evidence or {})},
     )
 

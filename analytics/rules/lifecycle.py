@@ -113,6 +113,13 @@ def advance(state: AlertState, timing: Timing, to_ms: int) -> tuple[AlertState, 
     return state, ()
 
 
+def withdraw(state: AlertState) -> tuple[AlertState, tuple[Change, ...]]:
+    """End an alert whose rule is gone, at the time of its newest sample. Return as `step` does."""
+    if state.phase == "firing":
+        return _resolve(state, state.time_ms)
+    return msgspec.structs.replace(state, phase="inactive"), ()
+
+
 def next_due(state: AlertState, timing: Timing) -> int | None:
     """Return the time at which the alert changes if no sample comes, None where it stays as it is."""
     if state.phase == "pending":

@@ -1,7 +1,8 @@
 """Reads rules: the shipped pack, then a user's file over it, then a station's numbers over both."""
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -9,16 +10,16 @@ from typing import Any
 
 import msgspec
 
-from analytics.rules.texts import PLACEHOLDERS, placeholders_of
-from analytics.rules.types import IDLE_WINDOW, DetectorInput, KpiInput, Rule, SilenceInput, StateInput
-from telemetry.channels import KIND_BY_NAME
+from analytics.rules.problems import problems_of
+from analytics.rules.types import Rule
 from telemetry.errors import ConfigError
-from telemetry.registry import Registry, Station, station_kind_of
-from telemetry.times import parse_duration_ms
+from telemetry.registry import Registry, Station
 
 PACK = ("charging", "air", "monitor")
 """Files of the shipped pack: rules of charging stations, of compressed-air stations, and of both."""
-STATION_FIELDS = ("enabled", "severity", "threshold", "for", "keep_firing_for", "min_coverage", "update_share")
+STATION_FIELDS = (
+    "enabled", "severity", "threshold", "clear_threshold", "for", "keep_firing_for", "min_coverage", "update_share",
+)
 """What a station may override."""
 
 Table = dict[str, Any]
@@ -61,25 +62,37 @@ class RulePack:
 def load_rules(user_file: Path | None = None) -> RulePack:
     """Return the shipped rules with those of a user's file over them.
 
-    A table of the user's file whose name is shipped changes the keys that it has; any other is a new rule.
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, else as `rules_of`.
+    """
+    if user_file is None:
+        return rules_of("", "")
+    try:
+        text = user_file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"rule file {user_file}: {error}; correct analytics.rules in voltair.toml, or leave it empty"
+        raise ConfigError(msg) from error
+    return rules_of(text, str(user_file))
+
+
+def rules_of(text: str, source: str) -> RulePack:
+    """Return the shipped rules with those of a user's text over them.
+
+    A table of the text whose name is shipped changes the keys that it has; any other is a new rule.
 
     Raises
     ------
     ConfigError
-        If a file cannot be read or a rule is wrong; the message names the file and the key.
+        If a rule is wrong; the message names the file, the line and the key.
     """
     tables: dict[str, Table] = {}
     places: dict[str, str] = {}
     shipped = files("analytics.rules") / "pack"
     for stem in PACK:
         _add(tables, places, (shipped / f"{stem}.toml").read_text("utf-8"), f"rule pack {stem}.toml")
-    if user_file is not None:
-        try:
-            text = user_file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"rule file {user_file}: {error}; correct analytics.rules in voltair.toml, or leave it empty"
-            raise ConfigError(msg) from error
-        _add(tables, places, text, str(user_file))
+    _add(tables, places, text, source)
     return RulePack(tables, {name: _rule(name, table, places[name]) for name, table in tables.items()})
 
 
@@ -102,11 +115,17 @@ def _add(tables: dict[str, Table], places: dict[str, str], text: str, source: st
         msg = f"{source} is not valid TOML: {error}"
         raise ConfigError(msg) from error
     for name, table in found.items():
-        places[name] = f"{source}: [{name}]"
+        places[name] = f"{source}, line {_line_of(name, text)}: [{name}]"
         if not isinstance(table, dict):
             msg = f"{source}: key {name!r} stands outside a rule; a rule is a table [NAME]"
             raise ConfigError(msg)
         tables[name] = _over(tables.get(name, {}), table)
+
+
+def _line_of(name: str, text: str) -> int:
+    """Return the line at which a rule begins."""
+    header = re.compile(rf"""\s*\[?\s*["']?{re.escape(name)}["']?\s*[\].=]""")
+    return next((i for i, line in enumerate(text.splitlines(), 1) if header.match(line)), 1)
 
 
 def _over(below: Table, above: Table) -> Table:
@@ -131,65 +150,8 @@ def _rule(name: str, table: Table, place: str) -> Rule:
     except msgspec.ValidationError as error:
         msg = f"{place}: {error}"
         raise ConfigError(msg) from error
-    problem = next(_problems(rule), None)
+    problem = next(problems_of(rule), None)
     if problem is not None:
         msg = f"{place}: {problem}"
         raise ConfigError(msg)
     return rule
-
-
-def _problems(rule: Rule) -> Iterator[str]:
-    durations = {"for": rule.for_, "keep_firing_for": rule.keep_firing_for}
-    if isinstance(rule.input, KpiInput) and rule.input.window != IDLE_WINDOW:
-        durations["input.window"] = rule.input.window
-    for key, text in durations.items():
-        if parse_duration_ms(text) is None:
-            yield f"key '{key}': {text!r} is no duration; write for example 5s, 15m or 24h"
-    if not 0 <= rule.min_coverage <= 1:
-        yield f"key 'min_coverage': {rule.min_coverage} is no fraction; write 0 to 1"
-    if rule.update_share is not None and rule.update_share <= 0:
-        yield f"key 'update_share': {rule.update_share} is not above 0; leave it out for no updates"
-    for part, texts in (("summary", rule.summary), ("remedy", rule.remedy)):
-        for language, template in (("en", texts.en), ("zh", texts.zh)):
-            for problem in _template_problems(template):
-                yield f"key '{part}.{language}': {problem}"
-    if isinstance(rule.input, KpiInput | DetectorInput):
-        yield from _limit_problems(rule)
-    else:
-        yield from _device_problems(rule, rule.input)
-
-
-def _limit_problems(rule: Rule) -> Iterator[str]:
-    if rule.comparison is None:
-        yield "key 'comparison' is missing; write one of > >= < <="
-    if rule.threshold is None and rule.threshold_from is None:
-        yield "key 'threshold' is missing; write a number, or threshold_from"
-
-
-def _device_problems(rule: Rule, source: StateInput | SilenceInput) -> Iterator[str]:
-    if rule.comparison is not None or rule.threshold is not None:
-        yield (
-            "keys 'comparison' and 'threshold' have no meaning for states and silence; remove them "
-            "(offline_after_s in stations.toml says when a device is offline)"
-        )
-    for kind in source.device_kinds:
-        if kind not in KIND_BY_NAME:
-            yield f"key 'input.device_kinds': {kind!r} is none of {', '.join(KIND_BY_NAME)}"
-            continue
-        if rule.station_kind not in ("any", station_kind_of(kind)):
-            yield f"key 'input.device_kinds': a {kind} is no device of a {rule.station_kind} station"
-        if isinstance(source, StateInput):
-            known = sorted({s for c in KIND_BY_NAME[kind].codes if c.name != "online" for s in c.states})
-            for state in source.states:
-                if state not in known:
-                    yield f"key 'input.states': a {kind} has no state {state!r}; it has {', '.join(known)}"
-
-
-def _template_problems(template: str) -> Iterator[str]:
-    try:
-        unknown = placeholders_of(template) - PLACEHOLDERS
-    except ValueError as error:
-        yield f"{template!r}: {error}; write {{{{ and }}}} for braces"
-        return
-    for name in sorted(unknown):
-        yield f"there is no placeholder {{{name}}}; there are {', '.join(sorted(PLACEHOLDERS))}"

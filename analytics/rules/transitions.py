@@ -40,6 +40,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """Language -> text; so is `remedy`."""
     remedy: dict[str, str]
     evidence: dict[str, Any]
+    labels: dict[str, str] = {}
+    runbook: str = ""
 
 
 def transition_of(
@@ -78,4 +80,5 @@ def transition_of(
         device_kind=device_kind, since_ms=change.since_ms, fired_ms=change.fired_ms,
         resolved_ms=change.resolved_ms, value=change.value, threshold=change.threshold, unit=rule.unit,
         summary=text(rule.summary), remedy=text(rule.remedy), evidence=change.evidence,
+        labels=rule.labels, runbook=rule.runbook,
     )

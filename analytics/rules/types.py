@@ -33,17 +33,28 @@ class SilenceInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class KpiInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="source", tag="kpi"):
-    """The rule compares a key figure of the station, judged each minute at the watermark."""
+    """The rule compares a key figure, judged each minute at the watermark."""
 
     kpi: str
     """Name in the answer of the KPI call."""
     window: str
     """Length of the window that ends at the watermark, or `IDLE_WINDOW`."""
+    scope: Literal["station", "device"] = "station"
+    """`device`: each device that has the figure is judged alone."""
 
     @property
     def window_ms(self) -> int | None:
         """Length of the window [ms]; None for the last finished idle window."""
         return None if self.window == IDLE_WINDOW else duration(self.window)
+
+
+class BucketInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="source",
+                  tag="bucket"):
+    """The rule compares a field of the one-minute rows of each device, e.g. `temperature_c_max`."""
+
+    device_kinds: tuple[str, ...]
+    field: str
+    """`{gauge}_mean`, `{gauge}_min`, `{gauge}_max` or `{gauge}_last`."""
 
 
 class DetectorInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="source",
@@ -80,12 +91,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     category: Category
     severity: Severity
     station_kind: Literal["charging", "compressed_air", "any"]
-    input: StateInput | SilenceInput | KpiInput | DetectorInput
+    input: StateInput | SilenceInput | KpiInput | BucketInput | DetectorInput
     enabled: bool = True
     comparison: Literal[">", ">=", "<", "<="] | None = None
     """How the value stands to the threshold where the rule holds; None for states and silence."""
     threshold: float | None = None
     """Limit in `unit`; None: taken from `threshold_from`."""
+    clear_threshold: float | None = None
+    """Where the condition ends again, on the quiet side of `threshold`; None: at the threshold itself."""
     threshold_from: Literal["baseline_kwh_per_m3"] | None = None
     """The number of stations.toml that is the limit where `threshold` is None."""
     unit: str = ""
@@ -97,6 +110,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A key figure with less coverage than this is unknown: it neither fires nor resolves."""
     update_share: float | None = None
     """A firing alert whose value changes by this share is told again."""
+    labels: dict[str, str] = {}
+    """For who routes and groups; carried by every transition."""
+    runbook: str = ""
+    """Address of a page that says more than the remedy."""
     summary: Texts
     remedy: Texts
 

@@ -1,12 +1,11 @@
 """`/stations`, their key figures, sessions, leaks and uptime, and `/groups`."""
 
-import csv
-import io
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
+from analytics.energy_code import energy_codes
 from analytics.kpis import KpiAnswer, station_kpis
 from analytics.leaks import leaks_of
 from analytics.sessions import sessions_of
@@ -16,15 +15,12 @@ from api.alert_log import firing_counts
 from api.auth import Caller
 from api.groups import group_kpis
 from api.overview import device_item, exclusions_of, station_item
-from api.params import Cursor, FromText, Json, Limit, ToText, listing, page, window_of
+from api.params import Cursor, Format, FromText, Json, Limit, ToText, csv_file, listing, page, window_of
 from api.problems import Problem
 from api.services import CallerOf, Parts, Services, allow
 from telemetry.times import format_time
 
 router = APIRouter(tags=["stations"])
-
-Format = Annotated[Literal["json", "csv"], Query(alias="format")]
-
 
 @router.get("/stations", summary="All stations")
 def get_stations(parts: Parts, caller: CallerOf, limit: Limit = 1_000, cursor: Cursor = None) -> Json:
@@ -150,6 +146,17 @@ def get_leaks(parts: Parts, caller: CallerOf, station: str, from_: FromText = No
     return Json(leaks_of(window))
 
 
+@router.get("/stations/{station}/energy-code", summary="Energy code of a compressed-air station")
+def get_energy_code(
+    parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None
+) -> Json:
+    """Answer green, yellow, red or grey for the station, its machines and customers, with the reasons."""
+    window = _window(parts, caller, station, from_, to)
+    if window.station.kind != "compressed_air":
+        raise Problem(422, f"station {station!r} is a {window.station.kind} station; codes are of compressed_air ones")
+    return Json({"station": station, **_span(window), "items": energy_codes(window, _answer(parts, window))})
+
+
 @router.get("/stations/{station}/uptime", summary="Uptime of charging ports")
 def get_uptime(
     parts: Parts,
@@ -171,21 +178,12 @@ def get_uptime(
 
 
 def _uptime_csv(ports: list[PortUptime], name: str) -> Response:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["port", "minutes", "outage_min", "excluded_min", "uptime"])
-    for port in ports:
-        uptime = "" if port.uptime is None else port.uptime
-        writer.writerow([port.port, port.minutes, port.outage_min, port.excluded_min, uptime])
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    rows = [[p.port, p.minutes, p.outage_min, p.excluded_min, p.uptime] for p in ports]
+    return csv_file(name, ["port", "minutes", "outage_min", "excluded_min", "uptime"], rows)
 
 
-@router.get("/stations/{station}/statement", summary="Monthly statement (not yet)")
-@router.post("/stations/{station}/statement", summary="Issue a monthly statement (not yet)")
-@router.get("/stations/{station}/advice", summary="Advice in force (not yet)")
-def not_yet(parts: Parts, caller: CallerOf, station: str) -> Json:
-    """Answer 501: a later release brings it."""
+@router.get("/stations/{station}/advice", summary="Advice in force")
+def get_advice(parts: Parts, caller: CallerOf, station: str) -> Json:
+    """Answer what to change now and what it brings; `reasons` says of each kind of advice that is missing why."""
     allow(caller, station)
-    parts.sources.station(station)
-    raise Problem(501, f"statements and advice for {station!r} are not yet in this release; see CHANGELOG.md")
+    return Json(parts.sources.advice(station))

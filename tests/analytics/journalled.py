@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from folding import frame_of
 from naive.fold import Reading
 from naive.streams import reading
@@ -35,6 +36,10 @@ class River:
 
     def put_registry(self, tables: dict[str, object]) -> None:
         self.journal.put(EntryType.REGISTRY, registry_json(tables), now_ms=self.clock_ms)
+
+    def put_rules(self, text: str) -> None:
+        body = msgspec.json.encode({"source": "rules.toml", "text": text})
+        self.journal.put(EntryType.RULES, body, now_ms=self.clock_ms)
 
     def write(self, batch: Sequence[Reading]) -> None:
         self.clock_ms += 100

@@ -90,6 +90,41 @@ def test_what_the_broker_delivers_again_after_a_kill_is_not_too_late(tmp_path: P
     assert river.analytics.engine.counters["too_late"] == 2
 
 
+def test_rules_change_with_the_journal_and_a_broken_text_changes_nothing(tmp_path: Path) -> None:
+    stream = [port("p1", 0, "Available"), port("p1", 10, "Faulted"), port("p1", 20, "Available"),
+              port("p1", 30, "Faulted"), port("p1", 40, "Unavailable"), port("p1", 50, "Faulted")]
+    river = River(tmp_path, stream)
+    river.write(stream[:2])
+    river.put_rules("[port_faulted]\nseverity = 'dire'\n")
+    river.work()
+    assert "rules.toml, line 1: [port_faulted]" in (river.analytics.engine.rules_problem or "")
+    river.analytics.commit()
+    river.kill()
+    assert "'dire'" in (river.analytics.engine.rules_problem or "")
+    river.put_rules("[port_faulted]\nenabled = false\n")
+    river.write(stream[2:4])
+    river.work()
+    # The alert of a rule that is gone ends with what was known last.
+    told = [("port_faulted", "firing", T0 + 10_000), ("port_faulted", "resolved", T0 + 10_000)]
+    assert river.told() == told
+    assert river.analytics.engine.rules_problem is None
+    river.put_rules("")
+    river.write(stream[4:])
+    river.work()
+    assert river.told() == [*told, ("port_unavailable", "firing", T0 + 40_000), ("port_faulted", "firing", T0 + 50_000),
+                            ("port_unavailable", "resolved", T0 + 50_000)]
+
+
+def test_a_station_with_wrong_numbers_of_its_own_has_those_of_the_rules(tmp_path: Path) -> None:
+    stream = [port("p1", 0, "Available"), port("p1", 10, "Faulted")]
+    river = River(tmp_path, stream)
+    river.put_registry({"stations": {"s": {"kind": "charging", "rules": {"port_falted": {"enabled": False}}}}})
+    river.write(stream)
+    river.work()
+    assert river.told() == [("port_faulted", "firing", T0 + 10_000)]
+    assert "there is no rule 'port_falted'" in river.analytics.engine.alerts.problems["s"]
+
+
 def test_an_unlisted_station_with_devices_of_both_kinds_has_the_rules_of_both(tmp_path: Path) -> None:
     machine = reading("compressor", "c1", T0, codes={"state": "loaded"})
     stream = [machine, port("p1", 0, "Available"), port("p1", 10, "Faulted"), port("p1", 20, "Available")]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from api_support import T0, Client, Clock, make_services, make_state, put_ports
@@ -95,6 +96,29 @@ def test_leaks_are_of_air_stations(client: Client) -> None:
     found = get(client, "stations/isle/leaks")
     assert set(found) == {"fused", "methods"}
     assert client.get("/api/v1/stations/harbour/leaks").status_code == 422
+
+
+def test_codes_and_advice_of_an_air_station(services: Services, client: Client) -> None:
+    codes = get(client, "stations/isle/energy-code")
+    assert codes["items"] == [{"subject": "station", "code": "grey", "reasons": []}]
+    assert client.get("/api/v1/stations/harbour/energy-code").status_code == 422
+    assert get(client, "stations/isle/advice")["at"] is None
+    record = {"station": "isle", "kind": "compressed_air", "at": "2026-11-18T11:06:00.000Z", "items": [], "reasons": {}}
+    db = connect(services.config.data / "state.db")
+    db.execute("INSERT INTO advice VALUES('isle', ?, ?)", (T0, msgspec.json.encode(record)))
+    db.close()
+    assert get(client, "stations/isle/advice") == record
+
+
+def test_issuing_waits_for_the_end_of_the_month(client: Client) -> None:
+    draft = get(client, "stations/isle/statement", month="2026-11")
+    assert (draft["issued"], draft["version"], draft["customers"]) == (None, 0, [])
+    answer = client.post("/api/v1/stations/isle/statement?month=2026-11", json={})
+    assert answer.status_code == 409
+    assert "is not over" in answer.json()["detail"]
+    issued = client.post("/api/v1/stations/isle/statement?month=2026-10", json={})
+    assert (issued.status_code, issued.json()["version"]) == (201, 1)
+    assert get(client, "stations/isle/statement", month="2026-10") == issued.json()
 
 
 def test_uptime_and_its_maintenance_windows(client: Client) -> None:

@@ -1,92 +1,136 @@
-import contextlib
 import json
 from collections import Counter
 
-import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from simulators.faults import Fault
-from simulators.transport import Way
-from telemetry.times import parse_time
+from simulators.message import telemetry, telemetry_topic
+from simulators.transport import Disturbance, disturb, parse_disturbance
+from telemetry.errors import ConfigError
 
-START = parse_time("2026-03-05T10:00:00Z")
-
-
-def _sent(kind, count=200, **changes):
-    """Return the messages of a device that reports each second, disturbed from second 50 to 150."""
-    way = Way("isle", "compressor", "c1")
-    way.add(Fault(kind=kind, station="isle", at="50s", lasts="100s", **changes), np.random.default_rng(1))
-    found = [m for k in range(count) for m in way.send(START + 1000 * k, 1000 * k, {"k": k})]
-    return sorted(found, key=lambda m: m.time_ms)
+START = 1_700_000_000_000
+TOPICS = [telemetry_topic(s, "port", d) for s in ("harbour", "depot") for d in ("p1", "p2")]
 
 
-def _numbers(messages):
-    return [json.loads(m.payload)["k"] for m in messages]
+def stream(count=1000, step_ms=1000):
+    return [telemetry(TOPICS[k % 4], START + k * step_ms, {"power_kw": 1.5, "seq": k}) for k in range(count)]
 
 
-def test_silence_loses_what_it_covers():
-    assert _numbers(_sent("silence")) == [*range(50), *range(150, 200)]
+def seqs(messages, topic=None):
+    return [json.loads(m.payload)["seq"] for m in messages if topic in (None, m.topic)]
 
 
-def test_a_backlog_comes_whole_and_first_when_the_device_is_back():
-    messages = _sent("backlog")
-    assert len(messages) == 101
-    late = json.loads(messages[50].payload)
-    assert [element["k"] for element in late] == list(range(50, 150))
-    assert [element["ts"] for element in late] == [START + 1000 * k for k in range(50, 150)]
-    assert messages[50].time_ms == START + 150_000
+def apply(messages, *texts, seed=1):
+    return list(disturb(messages, [parse_disturbance(t) for t in texts], seed))
 
 
-def test_a_gateway_says_good_bye_and_comes_back():
-    messages = _sent("gateway_restart")
-    assert [(m.topic, m.payload, m.time_ms) for m in messages if m.topic.endswith("online")] == [
-        ("voltair/v1/isle/compressor/c1/online", b"0", START + 50_000),
-        ("voltair/v1/isle/compressor/c1/online", b"1", START + 150_000),
-    ]
-    assert len(messages) == 102
+ANY = st.builds(
+    Disturbance,
+    kind=st.sampled_from(["duplicate", "delay", "reorder", "offline", "skew"]),
+    share=st.floats(0, 1), seconds=st.floats(0, 600),
+    device=st.sampled_from(["", "p1"]), at=st.just("30s"), lasts=st.just("60s"), every=st.sampled_from(["", "100s"]),
+)  # fmt: skip
 
 
-def test_loss_takes_its_share():
-    kept = _numbers(_sent("loss", size=0.3))
-    assert 60 <= sum(50 <= k < 150 for k in kept) <= 80
-    assert kept == sorted(kept)
+@given(st.lists(ANY, max_size=3), st.integers(0, 9))
+def test_nothing_is_lost_that_is_only_disturbed_and_what_leaves_is_in_order_of_time(disturbances, seed):
+    sent = stream(200)
+    left = list(disturb(sent, disturbances, seed))
+    assert set(seqs(left)) == set(range(200))
+    assert [m.time_ms for m in left] == sorted(m.time_ms for m in left)
+    times = {k: m.time_ms for k, m in enumerate(sent)}
+    assert all(m.time_ms >= times[json.loads(m.payload)["seq"]] for m in left)
+    assert left == list(disturb(iter(sent), disturbances, seed))
 
 
-def test_duplicates_add_their_share_and_nothing_else():
-    counts = Counter(_numbers(_sent("duplicates", size=0.3)))
-    assert set(counts) == set(range(200))
-    assert 20 <= sum(n == 2 for n in counts.values()) <= 40
+def test_without_disturbances_nothing_changes():
+    assert apply(stream()) == stream()
+    assert list(disturb([], [Disturbance(kind="loss")], 1)) == []
 
 
-def test_reordered_messages_all_come_each_with_its_own_time():
-    messages = _sent("reorder")
-    assert sorted(_numbers(messages)) == list(range(200))
-    assert _numbers(messages) != list(range(200))
-    assert all(json.loads(m.payload)["ts"] == START + 1000 * json.loads(m.payload)["k"] for m in messages)
-    assert all(m.time_ms - json.loads(m.payload)["ts"] <= 30_000 for m in messages)
+def test_loss_takes_its_share_and_another_seed_takes_others():
+    one, two = apply(stream(10_000), "loss,share=0.1"), apply(stream(10_000), "loss,share=0.1", seed=2)
+    assert 8_900 < len(one) < 9_100
+    assert set(one) < set(stream(10_000))
+    assert one != two
 
 
-def test_a_delay_keeps_the_order():
-    messages = _sent("delay", count=140)
-    assert _numbers(messages) == list(range(140))
-    assert messages[-1].time_ms - json.loads(messages[-1].payload)["ts"] == 20_000
+def test_adding_a_disturbance_leaves_the_chance_of_the_others():
+    alone = apply(stream(), "loss,share=0.2")
+    assert apply(stream(), "loss,share=0.2", "skew,seconds=0") == alone
+
+
+def test_duplicates_are_the_same_bytes_later():
+    left = apply(stream(100), "duplicate,share=0.5,seconds=7")
+    twice = [p for p, n in Counter(m.payload for m in left).items() if n == 2]
+    assert 30 < len(twice) < 70
+    assert len(left) == 100 + len(twice)
+    for payload in twice:
+        first, second = [m.time_ms for m in left if m.payload == payload]
+        assert second - first == 7000
+
+
+def test_delay_keeps_the_order_of_a_device_and_reordering_does_not():
+    late = apply(stream(), "delay,share=0.3,seconds=60")
+    mixed = apply(stream(), "reorder,share=0.3,seconds=60")
+    for topic in TOPICS:
+        assert seqs(late, topic) == sorted(seqs(late, topic))
+        assert seqs(mixed, topic) != sorted(seqs(mixed, topic))
+    assert seqs(late) != sorted(seqs(late))
+    assert max(m.time_ms - json.loads(m.payload)["ts"] for m in mixed) in range(50_000, 60_001)
+
+
+def test_offline_hours_come_later_as_a_backlog_in_order():
+    left = apply(stream(7200), "offline,station=harbour,at=10m,lasts=20m,every=1h")
+    for topic in TOPICS:
+        assert seqs(left, topic) == sorted(seqs(left, topic))
+        assert len(seqs(left, topic)) == 1800
+    harbour = [m for m in left if "/harbour/" in m.topic]
+    minutes = Counter((m.time_ms - START) // 60_000 for m in harbour)
+    assert not any(minutes[m] for k in (0, 60) for m in range(k + 10, k + 30))
+    assert minutes[30] == minutes[90] == 600 + 30
+    assert [m for m in left if "/depot/" in m.topic] == [m for m in stream(7200) if "/depot/" in m.topic]
+    assert all(json.loads(m.payload)["ts"] == START + 1000 * json.loads(m.payload)["seq"] for m in left)
+
+
+def test_a_wrong_clock_moves_what_the_device_says_not_when_it_says_it():
+    left = apply(stream(100), "skew,device=p1,seconds=-90,at=50s")
+    for message, before in zip(left, stream(100), strict=True):
+        assert (message.time_ms, message.topic) == (before.time_ms, before.topic)
+        wrong = before.time_ms >= START + 50_000 and "/p1/" in before.topic
+        assert json.loads(message.payload)["ts"] == before.time_ms - 90_000 * wrong
+
+
+def test_firmware_that_changes_units():
+    left = apply(stream(100), "units,channel=power_kw,station=depot,at=20s")
+    assert {json.loads(m.payload)["power_kw"] for m in left if "/depot/" in m.topic and m.time_ms >= START + 20_000} == {1500.0}  # noqa: E501
+    assert Counter(json.loads(m.payload)["power_kw"] for m in left) == {1.5: 60, 1500.0: 40}
+
+
+def test_malformed_payloads_cannot_be_read():
+    left = apply(stream(), "malformed,share=0.1")
+    changed = [a for a, b in zip(left, stream(), strict=True) if a != b]
+    assert 60 < len(changed) < 140
+    for message in changed:
+        with pytest.raises(ValueError):  # noqa: PT011 - of UTF-8 or of JSON
+            json.loads(message.payload)
 
 
 @pytest.mark.parametrize(
-    ("kind", "wrong"),
-    [("clock_skew", -120_000), ("clock_swap", parse_time("2026-05-03T10:00:00Z") - START)],
+    ("text", "match"),
+    [
+        ("los", "loss,share"),
+        ("loss,share=2", "0 to 1"),
+        ("loss,share=many", "share"),
+        ("loss,colour=red", "colour"),
+        ("offline,at=1h", "needs lasts"),
+        ("offline,lasts=soon", "'soon' is not like"),
+        ("offline,lasts=2h,every=1h", "comes again every 1h"),
+        ("units", "needs channel"),
+        ("delay,seconds=-1", "not negative"),
+    ],
 )
-def test_a_wrong_clock_changes_the_time_alone(kind, wrong):
-    messages = _sent(kind)
-    off = [json.loads(m.payload)["ts"] - m.time_ms for m in messages]
-    assert off == [0] * 50 + [wrong] * 100 + [0] * 50
-
-
-def test_damaged_payloads_say_so_and_the_others_are_whole():
-    messages = _sent("malformed", size=0.5)
-    assert 30 <= sum(not m.sound for m in messages) <= 70
-    assert all(isinstance(json.loads(m.payload), dict) for m in messages if m.sound)
-    for message in messages:
-        if not message.sound:
-            with contextlib.suppress(ValueError):
-                assert not isinstance(json.loads(message.payload), dict)
+def test_a_disturbance_that_cannot_be_says_why(text, match):
+    with pytest.raises(ConfigError, match=match):
+        parse_disturbance(text)

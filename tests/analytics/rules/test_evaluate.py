@@ -1,8 +1,10 @@
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
-from analytics.rules.evaluate import baseline_kwh_per_m3, state_sample, threshold_of, value_sample
+from analytics.rules.evaluate import baseline_kwh_per_m3, beyond, state_sample, threshold_of, value_sample
 from analytics.rules.load import load_rules
 from telemetry.registry import Station, registry_from_tables
 
@@ -35,6 +37,21 @@ def test_a_value_is_judged_only_where_it_is_known(
     sample = value_sample(RATIO, 60_000, value, threshold, coverage, {"energy_kwh": 3.0})
     assert (sample.holds, sample.value, sample.threshold) == (holds, value, threshold)
     assert sample.evidence == {"coverage": coverage, "energy_kwh": 3.0}
+
+
+@pytest.mark.parametrize(("comparison", "limits", "values", "expected"), [
+    (">", (80.0, None), [79, 80, 81, float("nan")], [0, 0, 1, -1]),
+    (">", (80.0, 70.0), [69, 70, 71, 80, 81], [0, 0, -1, -1, 1]),
+    ("<=", (3.0, 4.0), [2, 3, 3.5, 4, 4.1], [1, 1, -1, -1, 0]),
+    (">", (None, None), [1], [-1]),
+])
+def test_between_the_two_limits_nothing_changes(
+    comparison: Any, limits: tuple[float | None, float | None], values: list[float], expected: list[int]
+) -> None:
+    rule = msgspec.structs.replace(RATIO, comparison=comparison, clear_threshold=limits[1])
+    array = np.array(values, np.float64)
+    assert beyond(rule, array, limits[0], np.ones(len(array))).tolist() == expected
+    assert set(beyond(rule, array, limits[0], np.full(len(array), 0.5)).tolist()) == {-1}
 
 
 def test_a_state_is_judged_by_its_name() -> None:

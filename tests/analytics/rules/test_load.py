@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from analytics.rules.load import STATION_FIELDS, check_registry, load_rules
-from analytics.rules.types import DetectorInput
+from analytics.rules.types import KpiInput
 from telemetry.errors import ConfigError
 from telemetry.registry import registry_from_tables
 
@@ -35,7 +35,7 @@ def registry(kind: str, rules: dict[str, Any]) -> Any:
 def test_the_shipped_pack() -> None:
     assert set(PACK.rules) == {
         "device_offline", "station_offline", "port_faulted", "port_unavailable", "machine_fault", "kwh_per_m3_high",
-        "leak_level",
+        "leak_level", "impossible_efficiency", "efficiency_degraded",
     }
     charging = PACK.for_station(registry("charging", {}).station("s"), "s")
     assert set(charging) == {"device_offline", "station_offline", "port_faulted", "port_unavailable"}
@@ -53,8 +53,15 @@ def test_a_user_changes_some_keys_and_adds_rules(tmp_path: Path) -> None:
 
 
 def test_another_source_replaces_the_whole_input(tmp_path: Path) -> None:
-    pack = load_rules(user(tmp_path, '[leak_level.input]\nsource = "detector"\ndetector = "night_flow"\n'))
-    assert pack.rules["leak_level"].input == DetectorInput(detector="night_flow")
+    source = 'input = {source = "kpi", kpi = "load_factor", window = "1h"}'
+    text = f'[machine_fault]\ncomparison = ">"\nthreshold = 1\n{source}\n'
+    pack = load_rules(user(tmp_path, text))
+    assert pack.rules["machine_fault"].input == KpiInput(kpi="load_factor", window="1h")
+
+
+def test_a_detector_that_does_not_exist_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no detector 'night_flow'"):
+        load_rules(user(tmp_path, '[leak_level.input]\nsource = "detector"\ndetector = "night_flow"\n'))
 
 
 def test_a_station_overrides_numbers_and_may_switch_off() -> None:
@@ -65,6 +72,23 @@ def test_a_station_overrides_numbers_and_may_switch_off() -> None:
     assert (rules["leak_level"].threshold, rules["leak_level"].timing.for_ms) == (0.1, 172_800_000)
     assert "machine_fault" not in rules
     assert PACK.rules["leak_level"].threshold == 0.15
+
+
+def test_groups_override_numbers_and_their_stations_override_them() -> None:
+    tables = {
+        "groups": {"islands": {"rules": {"leak_level": {"threshold": 0.3, "for": "2d"}}},
+                   "old": {"rules": {"leak_level": {"threshold": 0.4}}}},
+        "stations": {
+            "a": {"kind": "compressed_air", "groups": ["islands", "old"]},
+            "b": {"kind": "compressed_air", "groups": ["islands"], "rules": {"leak_level": {"threshold": 0.1}}},
+            "c": {"kind": "compressed_air"},
+        },
+    }
+    known = registry_from_tables(tables, "test")
+    found = {s: PACK.for_station(known.station(s), s)["leak_level"] for s in "abc"}
+    assert [(r.threshold, r.for_) for r in found.values()] == [(0.4, "2d"), (0.1, "2d"), (0.15, "0s")]
+    with pytest.raises(ConfigError, match=r"\[groups\.x\]: Object contains unknown field `rule`"):
+        registry_from_tables({"groups": {"x": {"rule": {}}}}, "test")
 
 
 @pytest.mark.parametrize(("rules", "words"), [
@@ -100,6 +124,9 @@ def test_a_wrong_override_is_named(rules: dict[str, Any], words: list[str]) -> N
     ("[port_faulted.input]\ndevice_kinds = ['plug']", ["'input.device_kinds'", "'plug'"]),
     ("[port_faulted.input]\ndevice_kinds = ['dryer']", ["'input.device_kinds'", "dryer", "charging"]),
     ("[port_faulted]\nthreshold = 3", ["'threshold'"]),
+    ("[leak_level]\nclear_threshold = 0.2", ["'clear_threshold'", "0.2", "0.15"]),
+    (("[port_faulted]\ncomparison = '>'\nthreshold = 1\n[port_faulted.input]\nsource = 'bucket'\n"
+     "device_kinds = ['port']\nfield = 'heat_max'"), ["'input.field'", "'heat_max'", "temperature_c_max"]),
     (NEW_RULE.replace('comparison = ">"\n', ""), ["'comparison'"]),
     (NEW_RULE.replace("threshold = 90\n", ""), ["'threshold'"]),
 ])

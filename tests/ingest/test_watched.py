@@ -1,10 +1,11 @@
-"""stations.toml as it is changed, broken and lost under a running process."""
+"""stations.toml and the rule file as they are changed, broken and lost under a running process."""
 
 import os
 
+import msgspec
 import pytest
 
-from ingest.stations import StationsFile
+from ingest.watched import RulesFile, StationsFile
 from telemetry.registry import registry_from_json
 
 ONE = '[stations.a]\nkind = "charging"\n[[stations.a.ports]]\nid = "p1"\ncommissioned = 2024-05-01\n'
@@ -92,3 +93,24 @@ def test_a_missing_file_is_empty_but_never_removes_stations(file):
     assert sorted(stations.registry.stations) == ["a"]
     write("")
     assert names(stations.poll()) == []
+
+
+def test_rules_are_journalled_as_text_with_their_place(file):
+    path, write = file
+    write("[leak_level]\nthreshold = 0.2\n")
+    rules = RulesFile(path, None)
+    body = rules.poll()
+    assert msgspec.json.decode(body) == {"source": str(path), "text": path.read_text()}
+    assert rules.poll() is None
+    write("[leak_level\n")
+    assert rules.poll() is None
+    assert "at line 1" in rules.problem
+    assert "the rules stay as they were" in rules.problem
+    path.unlink()
+    assert rules.poll() is None
+    assert "is gone" in rules.problem
+    # The setting itself was taken back: the shipped rules alone.
+    without = RulesFile(None, body)
+    assert msgspec.json.decode(without.poll()) == {"source": "", "text": ""}
+    assert without.poll() is None
+    assert without.problem is None

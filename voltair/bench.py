@@ -1,4 +1,4 @@
-"""How fast readings pass the whole river: broker, ingest, journal, analytics and writer, all as separate processes.
+"""`voltair bench`: how fast readings pass the whole river on this machine, every role a process of its own.
 
 The clock runs from the first publication until `/progress` says that everything is journalled, analysed and written.
 The scenario is computed before the clock starts. Broker and publisher run on the same machine and take their share.
@@ -8,7 +8,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from simulators.commands import publish
 from simulators.scenario import load_scenario
 from simulators.simulation import simulate_messages
 from telemetry.config import duration
+from telemetry.errors import VoltairError
 from voltair.broker import demo_broker
 from voltair.supervise import voltair_argv
 
@@ -68,7 +68,9 @@ def measure_river(scenario_name: str, length: str) -> dict[str, str]:
 def _process(argv: Sequence[str], folder: Path) -> Iterator[None]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("VOLTAIR")}
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(argv, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(  # noqa: S603 - our own programs
+            argv, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
         yield
     finally:
@@ -83,7 +85,8 @@ def _wait(condition: Callable[[], bool], folder: Path) -> None:
             if condition():
                 return
         if time.monotonic() > deadline_s:
-            sys.exit(f"the river did not get there in {_PATIENCE_S:g} s:\n{(folder / 'log').read_text()[-4000:]}")
+            msg = f"the river did not get there in {_PATIENCE_S:g} s:\n{(folder / 'log').read_text()[-4000:]}"
+            raise VoltairError(msg)
         time.sleep(0.1)
 
 

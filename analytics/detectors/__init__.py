@@ -1,0 +1,19 @@
+"""Detectors: what is wrong at a device, found in the minutes and runs of its station.
+
+A detector is a pure function of a window, so it needs no memory of its own and survives every restart; a rule with
+`input.source = "detector"` says from which value on it is an alert.
+"""
+
+from collections.abc import Mapping
+
+from analytics.detectors.degraded import EFFICIENCY_DEGRADED
+from analytics.detectors.impossible import IMPOSSIBLE_EFFICIENCY
+from analytics.detectors.signal import Detector, Signal
+
+__all__ = ["DETECTORS", "Detector", "Signal"]
+
+DETECTORS: Mapping[str, Detector] = {
+    "efficiency_degraded": EFFICIENCY_DEGRADED,
+    "impossible_efficiency": IMPOSSIBLE_EFFICIENCY,
+}
+"""Name -> detector; rules name them."""

@@ -1,0 +1,47 @@
+"""What a detector is, and what it returns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.window import Window
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signal:
+    """A value over time for each device of a kind, sorted by device, then time; it stands until its next row."""
+
+    kind: str
+    """Kind of the devices; "" where the value is one of the whole station."""
+    devices: tuple[str, ...]
+    """Device ids; `device` indexes them; `("",)` for the whole station."""
+    device: Int64
+    """(n,)"""
+    time_ms: Int64
+    """(n,) end of the minute that the value describes."""
+    value: Float64
+    """(n,) in the unit of the rule; NaN: unknown."""
+    coverage: Float64
+    """(n,) known share of what the value is made of."""
+    explain: Callable[[int], Mapping[str, Any]]
+    """Row -> evidence, JSON values; asked only for rows that are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One thing that may be wrong."""
+
+    find: Callable[[Window, int, int], Signal]
+    """(window, from_ms, to_ms) -> rows whose time is in `(from_ms, to_ms]`. The window begins `lookback_ms` earlier."""
+    lookback_ms: int
+    """How much of the past a value is made of [ms]; whole minutes."""
+    extremes: bool = False
+    """Whether minima, maxima and last values of gauges are needed."""
+    every: Literal["minute", "idle"] = "minute"
+    """`idle`: once at the end of each idle window, for what is known by nights only; such a window may be long."""

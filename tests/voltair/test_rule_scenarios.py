@@ -1,0 +1,78 @@
+"""`voltair rules test`: the example of the documentation passes, wrong expectations and wrong files are named."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from telemetry.errors import ConfigError
+from voltair.cli import app
+from voltair.rule_scenarios import run_file
+
+DOC = Path(__file__).parents[2] / "docs" / "rules.md"
+RULES, SCENARIO = re.findall(r"```toml\n(.*?)```", DOC.read_text("utf-8"), re.DOTALL)
+
+STATE = """
+[[case]]
+name = "faults"
+[case.station]
+kind = "charging"
+[[case.series]]
+device = "port/p1"
+status = "Available*3 Faulted*2 Available"
+[[case.expect]]
+at = "3m"
+firing = [{firing}]
+[[case.expect]]
+at = "6m"
+"""
+
+
+def files(folder: Path, scenario: str, rules: str = RULES) -> Path:
+    (folder / "rules.toml").write_text(rules, "utf-8")
+    path = folder / "scenario.toml"
+    path.write_text(scenario, "utf-8")
+    return path
+
+
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    assert [(v.name, v.problems) for v in run_file(files(tmp_path, SCENARIO))] == [("a port that stays hot", ())]
+
+
+@pytest.mark.parametrize(("change", "problem"), [
+    (('"12m"', '"9m"'), "at 9m: port_hot p1 does not fire"),
+    (('"30m"\nfiring = []', '"12m"\nfiring = []'), "at 12m: port_hot p1 fires"),
+    (("90*8", "90*3"), "at 12m: port_hot p1 does not fire"),
+])
+def test_what_differs_is_named(tmp_path: Path, change: tuple[str, str], problem: str) -> None:
+    assert change[0] in SCENARIO
+    path = files(tmp_path, SCENARIO.replace(*change, 1))
+    result = CliRunner().invoke(app, ["rules", "test", str(path)])
+    assert result.exit_code == 1
+    assert "FAIL  a port that stays hot" in result.output
+    assert problem in result.output
+
+
+def test_shipped_rules_fire_with_the_reading(tmp_path: Path) -> None:
+    path = files(tmp_path, STATE.replace("{firing}", '"port_faulted p1"'))
+    assert CliRunner().invoke(app, ["rules", "test", str(path)]).exit_code == 0
+    path = files(tmp_path, STATE.replace("{firing}", ""))
+    assert CliRunner().invoke(app, ["rules", "test", str(path)]).exit_code == 1
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (('"port/p1"', '"plug/p1"'), ["device 'plug/p1'", "port"]),
+    (("Faulted*2", "Faulted*x"), ["'Faulted*x'", "v*3"]),
+    (("Faulted*2", "Broken*2"), ["values are refused"]),
+    (('"{firing}"', '"port_falted p1"'), ["there is no rule 'port_falted'", "port_faulted"]),
+    (('kind = "charging"', 'kind = "loading"'), ["kind 'loading'"]),
+    (("[[case.expect]]", "[[case.expects]]"), ["expects"]),
+])
+def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, change: tuple[str, str], words: list[str]) -> None:
+    text = STATE.replace("{firing}", '"{firing}"').replace(*change)
+    path = files(tmp_path, text.replace("{firing}", "port_faulted p1"))
+    with pytest.raises(ConfigError) as caught:
+        list(run_file(path))
+    for word in words:
+        assert word in str(caught.value)
