@@ -359,7 +359,12 @@ def _fold_metered(
     mine = counted[reg[found.decided]]
     start, end, amount = reg[found.start[mine]], reg[found.end[mine]], found.amount[mine].copy()
     decided = reg[found.decided[mine]]
-    for k in np.flatnonzero(found.verdict[mine] == Verdict.RESET):
+    resets = np.flatnonzero(found.verdict[mine] == Verdict.RESET)
+    if len(resets):
+        at = decided[resets]
+        key = minute_key(table.device[at], table.time_ms[at] // MINUTE_MS)
+        out.add(f"{stem}_resets", key, np.ones(len(at), np.int64))
+    for k in resets:
         amount[k] = _reset_amount(table, rows, flow, start[k], end[k], decided[k], amount[k], register, scale, devices)
     _spread(table, start, end, amount, stem, devices, out)
 

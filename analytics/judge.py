@@ -90,7 +90,9 @@ def _judge_signal(alerts: Alerts, rule: Rule, station: Station, station_id: str,
     turns = first | np.r_[True, holds[1:] != holds[:-1]][: len(holds)]
     followed = rule.update_share is not None
     for row in np.flatnonzero(turns | (followed & (holds == 1))).tolist():
-        key = AlertKey(rule.name, station_id, signal.kind, signal.devices[int(signal.device[row])])
+        device = int(signal.device[row])
+        kind = signal.kinds[device] if signal.kinds else signal.kind
+        key = AlertKey(rule.name, station_id, kind, signal.devices[device])
         if first[row] and holds[row] == 1 and alerts.holds(key) and not followed:
             continue
         value, coverage = float(signal.value[row]), float(signal.coverage[row])

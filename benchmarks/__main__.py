@@ -6,6 +6,7 @@ simulate: a week of the largest simulated stations, on one core.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 load: what `voltair simulate --load` can send from one core.
 fuzz: bytes that nobody should send, against everything that reads them.
+leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
+from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
 from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
@@ -41,6 +43,8 @@ def main() -> None:
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
+    leaks = parts.add_parser("leaks")
+    leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
     arguments = sys.argv[1:]
     if not arguments or arguments[0] not in {*parts.choices, "-h", "--help"}:
         arguments.insert(0, "river")
@@ -52,6 +56,8 @@ def main() -> None:
             found = measure_ingest(chosen.messages)
         case "simulate":
             found = measure_simulate(chosen.days)
+        case "leaks":
+            found = measure_leaks(chosen.stations)
         case "dispatch":
             found = measure_dispatch(chosen.cases, chosen.seed)
         case "load":
@@ -59,7 +65,7 @@ def main() -> None:
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:
-        print(f"{name:<32}{value}", flush=True)
+        print(f"{name:<48}{value}", flush=True)
 
 
 if __name__ == "__main__":

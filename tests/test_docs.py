@@ -178,11 +178,6 @@ def test_null_key_figures_are_owned_up_to() -> None:
     later = set(re.findall(rf'put\("(\w+)", None, (?:LATER|"{LATER}")', source))
     listed = re.search(r"for name in \(([^)]*)\):\n\s+sheet\.put\(name, None, LATER\)", source)
     later |= set(re.findall(r'"(\w+)"', listed[1])) if listed else set()
-    leaks = (ROOT / "analytics" / "leaks.py").read_text("utf-8")
-    methods = re.search(r"later = \[.* for m in \(([^)]*)\)", leaks)
-    assert methods
-    line = missing.partition("**Leaks**")[2].partition("- **")[0]
-    assert set(re.findall(r'"(\w+)"', methods[1])) == set(re.findall(r"`(\w+)`", line))
     line = missing.partition("**Key figures**")[2].partition("- **")[0]
     assert later == set(re.findall(r"`(\w+)`", line)) - {"null", "reasons"}
 

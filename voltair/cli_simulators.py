@@ -1,4 +1,4 @@
-"""Commands of the simulators: worlds to test in, recordings, faults on demand, and how they were found."""
+"""Commands of the simulated world: scenarios, recordings, faults on demand, and how they were found."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from telemetry.errors import ConfigError
+from voltair.cli_options import ConfigPath, configured
 
 app = typer.Typer()
-"""Joined to the command line in `voltair/cli.py`."""
 
 Speed = Annotated[str | None, typer.Option(metavar="N|max", help="Event time per wall time.")]
 Broker = Annotated[str | None, typer.Option(metavar="URL", help="Broker to publish to, mqtt://host:port.")]
@@ -110,6 +110,33 @@ def replay(
         faults=fault or (),
         seed=seed,
     )
+    typer.echo(f"{count} messages")
+
+
+@app.command()
+def record(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help=".jsonl or .parquet, for replay --format voltair.")],
+    *,
+    config: ConfigPath = None,
+    source: Annotated[str, typer.Option(help="journal, or influx.")] = "journal",
+    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="RFC 3339 or ms.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="TIME", help="Up to, not with.")] = None,
+    station: Annotated[str, typer.Option(metavar="ID", help="Default: all.")] = "",
+) -> None:
+    """Write what was received to a file, from the journal or InfluxDB."""
+    from telemetry.registry import parse_when
+    from voltair.record import ALWAYS_MS
+    from voltair.record import record as write
+
+    times = [0, ALWAYS_MS]
+    for k, text in enumerate((from_, to)):
+        if text is not None:
+            found = parse_when(text)
+            if found is None:
+                msg = f"time {text!r} is not like 2026-06-01, 2026-06-01T08:00:00Z or a number of ms"
+                raise ConfigError(msg)
+            times[k] = found
+    count = write(configured(config), out, source, times[0], times[1], station)
     typer.echo(f"{count} messages")
 
 

@@ -31,6 +31,8 @@ class Signal:
     """(n,) known share of what the value is made of."""
     explain: Callable[[int], Mapping[str, Any]]
     """Row -> evidence, JSON values; asked only for rows that are told."""
+    kinds: tuple[str, ...] = ()
+    """Kind of each of `devices` where they differ; else all are of `kind`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -299,6 +299,8 @@ class _Device:
                 continue
             if later[-1] >= len(values):
                 break
+            if measured_by:
+                self.add(f"{stem}_resets", values[later[-1]].time_ms, 1)
             total = None
             if measured_by and values[later[-1]].time_ms - values[base].time_ms <= MEASURED_MS:
                 total = self.measured(measured, factor, values[base].time_ms, values[at].time_ms)

@@ -35,7 +35,10 @@ def registry(kind: str, rules: dict[str, Any]) -> Any:
 def test_the_shipped_pack() -> None:
     assert set(PACK.rules) == {
         "device_offline", "station_offline", "port_faulted", "port_unavailable", "machine_fault", "kwh_per_m3_high",
-        "leak_level", "impossible_efficiency", "efficiency_degraded",
+        "leak_level", "leak", "short_cycling", "unloaded_running", "overheating", "filter_clogged", "motor_current",
+        "pressure_low", "pressure_band", "dew_point_high", "sensor_dropout", "sensor_frozen", "gauges_apart",
+        "flow_without_power", "power_without_flow", "meter_reversal", "meter_reset",
+        "impossible_efficiency", "efficiency_degraded",
     }
     charging = PACK.for_station(registry("charging", {}).station("s"), "s")
     assert set(charging) == {"device_offline", "station_offline", "port_faulted", "port_unavailable"}
