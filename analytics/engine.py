@@ -17,7 +17,7 @@ from analytics.alerts import Alerts, News
 from analytics.arrive import to_table
 from analytics.books import MinuteBook, from_buckets
 from analytics.devices import Lanes, Texts, make_devices
-from analytics.fold import NEVER
+from analytics.folded import NEVER
 from analytics.gaps import Gaps
 from analytics.gather import Block
 from analytics.latest import Latest

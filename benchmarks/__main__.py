@@ -3,6 +3,8 @@
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 simulate: a week of the largest simulated stations, on one core.
+alerts: ten thousand alerts at once, and alerts over kills of the API.
+latency: from a status on MQTT to the webhook, under load.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 load: what `voltair simulate --load` can send from one core.
 fuzz: bytes that nobody should send, against everything that reads them.
@@ -12,6 +14,8 @@ leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 import argparse
 import sys
 
+from benchmarks.alert_latency import measure_latency
+from benchmarks.alerts import measure_alerts
 from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
@@ -34,6 +38,12 @@ def main() -> None:
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
     simulate = parts.add_parser("simulate")
     simulate.add_argument("--days", type=float, default=7.0, help="how much of it")
+    alerts = parts.add_parser("alerts")
+    alerts.add_argument("--alerts", type=int, default=10_000, help="at once")
+    alerts.add_argument("--kills", type=int, default=20, help="of the API")
+    latency = parts.add_parser("latency")
+    latency.add_argument("--rate", type=int, default=5_000, help="messages a second beside")
+    latency.add_argument("--seconds", type=float, default=30.0)
     dispatch = parts.add_parser("dispatch")
     dispatch.add_argument("--cases", type=int, default=300, help="generated stations of each size")
     dispatch.add_argument("--seed", type=int, default=1, help="another seed gives other stations")
@@ -56,6 +66,10 @@ def main() -> None:
             found = measure_ingest(chosen.messages)
         case "simulate":
             found = measure_simulate(chosen.days)
+        case "alerts":
+            found = measure_alerts(chosen.alerts, chosen.kills)
+        case "latency":
+            found = measure_latency(chosen.rate, chosen.seconds)
         case "leaks":
             found = measure_leaks(chosen.stations)
         case "dispatch":
