@@ -25,8 +25,8 @@ from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
 
 
-def main() -> None:
-    """Measure and print."""
+def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
+    """Return the parser of the command line and what can be measured."""
     parser = argparse.ArgumentParser(
         prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -55,8 +55,14 @@ def main() -> None:
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
     leaks = parts.add_parser("leaks")
     leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
+    return parser, set(parts.choices)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser, known = _parsers()
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] not in {*parts.choices, "-h", "--help"}:
+    if not arguments or arguments[0] not in {*known, "-h", "--help"}:
         arguments.insert(0, "river")
     chosen = parser.parse_args(arguments)
     match chosen.what:
