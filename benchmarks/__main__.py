@@ -2,6 +2,7 @@
 
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
+simulate: a week of the largest simulated stations, on one core.
 alerts: ten thousand alerts at once, and alerts over kills of the API.
 latency: from a status on MQTT to the webhook, under load.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
@@ -22,11 +23,12 @@ from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
+from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
 
 
-def main() -> None:
-    """Measure and print."""
+def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
+    """Return the parser of the command line and what can be measured."""
     parser = argparse.ArgumentParser(
         prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -36,6 +38,8 @@ def main() -> None:
     river.add_argument("--duration", default="4h", help="how much of it")
     ingest = parts.add_parser("ingest")
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
+    simulate = parts.add_parser("simulate")
+    simulate.add_argument("--days", type=float, default=7.0, help="how much of it")
     alerts = parts.add_parser("alerts")
     alerts.add_argument("--alerts", type=int, default=10_000, help="at once")
     alerts.add_argument("--kills", type=int, default=20, help="of the API")
@@ -55,8 +59,14 @@ def main() -> None:
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
     leaks = parts.add_parser("leaks")
     leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
+    return parser, set(parts.choices)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser, known = _parsers()
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] not in {*parts.choices, "-h", "--help"}:
+    if not arguments or arguments[0] not in {*known, "-h", "--help"}:
         arguments.insert(0, "river")
     chosen = parser.parse_args(arguments)
     match chosen.what:
@@ -64,6 +74,8 @@ def main() -> None:
             found = iter(measure_river(chosen.scenario, chosen.duration).items())
         case "ingest":
             found = measure_ingest(chosen.messages)
+        case "simulate":
+            found = measure_simulate(chosen.days)
         case "alerts":
             found = measure_alerts(chosen.alerts, chosen.kills)
         case "latency":

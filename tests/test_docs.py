@@ -16,7 +16,9 @@ from analytics.rules.load import load_rules
 from api.bodies import FORMATS
 from api.routes import alerts, audit, groups, nevi, operation, series, silences, statements, stations, stream, webhooks
 from ingest.decode import Decoder
+from simulators.fault_kinds import KINDS as FAULTS
 from simulators.replay.table import load_map
+from simulators.scenario import list_scenarios
 from telemetry.channels import KINDS
 from telemetry.config import IngestConfig, load_config
 from telemetry.registry import Registry, registry_from_tables
@@ -204,3 +206,11 @@ def test_every_page_is_in_the_readme() -> None:
 def test_no_page_names_a_machine() -> None:
     for file in DOCS:
         assert not re.search(r"/work\b|/tmp\b|/root\b", file.read_text("utf-8")), file.name
+
+
+def test_the_page_of_simulators_lists_every_scenario_and_kind_of_fault() -> None:
+    text = (ROOT / "docs" / "simulators.md").read_text("utf-8")
+    row = r"^\|{} `([a-z_0-9-]+)` \|"
+    first, second = (set(re.findall(row.format(before), text, re.MULTILINE)) for before in ("", r" [a-z ]+ \|"))
+    assert {name for name, _ in list_scenarios()} <= first
+    assert set(FAULTS) == second

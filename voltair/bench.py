@@ -17,7 +17,8 @@ from pathlib import Path
 import httpx
 
 from simulators.commands import publish
-from simulators.scenario import load_scenario, simulate_messages
+from simulators.scenario import load_scenario
+from simulators.simulation import simulate_messages
 from telemetry.config import duration
 from telemetry.errors import VoltairError
 from voltair.broker import demo_broker

@@ -1,4 +1,4 @@
-"""Commands of the simulated world: scenarios, recordings."""
+"""Commands of the simulated world: scenarios, recordings, faults on demand, and how they were found."""
 
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +45,9 @@ def simulate(
     broker: Broker = None,
     out: Out = None,
     truth: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what really happened.")] = None,
+    control: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where 'voltair inject' leaves its orders.")
+    ] = None,
     fault: Faults = None,
     load: Annotated[int, typer.Option(metavar="N", help="No scenario: so many devices, without physics.")] = 0,
     dialect: Annotated[str, typer.Option(metavar="NAME", help="native, evcc, ocpp or senml.")] = "native",
@@ -69,6 +72,7 @@ def simulate(
         broker=broker,
         out=out,
         truth_file=truth,
+        control=control,
         faults=fault or (),
         dialect=dialect,
     )
@@ -134,3 +138,35 @@ def record(
             times[k] = found
     count = write(configured(config), out, source, times[0], times[1], station)
     typer.echo(f"{count} messages")
+
+
+@app.command()
+def inject(
+    fault: Annotated[str, typer.Argument(help="Kind of fault, like leak or port_fault; a wrong one lists them all.")],
+    *,
+    station: Annotated[str, typer.Option(metavar="ID", help="Default: the first that can have it.")] = "",
+    device: Annotated[str, typer.Option(metavar="ID", help="Default: the first that can have it.")] = "",
+    lasts: Annotated[str, typer.Option(metavar="5m", help="How long.")] = "5m",
+    size: Annotated[float | None, typer.Option(help="How large, in the unit of the fault.")] = None,
+    folder: Annotated[Path, typer.Option(help="Folder of the running demo.")] = Path(".voltair/demo"),
+) -> None:
+    """Let something go wrong in the running demo."""
+    from simulators.control import ORDERS, order
+
+    wanted = {"kind": fault, "station": station, "device": device, "lasts": lasts, "size": size}
+    typer.echo(order(folder / ORDERS, wanted))
+
+
+@app.command()
+def score(
+    truth: Annotated[Path, typer.Argument(help="Written by 'voltair simulate --truth'.")],
+    *,
+    api: Annotated[str, typer.Option(metavar="URL", help="The running Voltair.")] = "http://127.0.0.1:8080",
+    token: Annotated[str, typer.Option(envvar="VOLTAIR_TOKEN", help="Bearer token, where it needs one.")] = "",
+    json: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write the score as JSON.")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw faults and alerts over time.")] = None,
+) -> None:
+    """Compare alerts and key figures of a running Voltair with what really happened."""
+    from simulators.score.command import score_truth
+
+    typer.echo(score_truth(truth, api=api, token=token, json_file=json, picture_file=picture))

@@ -24,7 +24,8 @@ from river.stack import Json, Stack, stack
 from servers import Server, influxd
 
 from simulators.message import Message
-from simulators.scenario import load_scenario, simulate_messages
+from simulators.scenario import load_scenario
+from simulators.simulation import simulate_messages
 from simulators.toml_text import to_toml
 from store.roles import ROLES
 from telemetry.channels import KIND_BY_NAME
