@@ -1,7 +1,6 @@
 """The HTTP application: calls, page, documents and errors put together."""
 
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from starlette.datastructures import MutableHeaders
@@ -12,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems
 from api.auth import Gate
 from api.docs_page import docs_page
+from api.page import STATIC, page_routes
 from api.params import Json
 from api.problems import Problem
 from api.routes import alerts, operation, series, silences, statements, stations, stream, webhooks
@@ -19,7 +19,6 @@ from api.schemas import TYPES, webhook_schema
 from api.services import Services
 
 BASE = "/api/v1"
-STATIC = Path(__file__).parent / "static"
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'",
@@ -60,6 +59,7 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(part.router, prefix=BASE)
     app.include_router(operation.outside)
     app.include_router(_documents(app))
+    app.include_router(page_routes())
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
 
