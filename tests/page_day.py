@@ -82,15 +82,14 @@ def day() -> Iterator[Message]:
     for begin in range(FROM, TO, HOUR_MS):
         rows: dict[tuple[str, str, str], list[dict[str, object]]] = {}
         for ts in range(begin, begin + HOUR_MS, MINUTE_MS):
-            for i in energy:
-                row = _port(i, ts, round(energy[i], 4))
+            for i, so_far in energy.items():
+                row = _port(i, ts, round(so_far, 4))
                 rows.setdefault(("harbour", "port", f"p{i:03d}"), []).append(row)
-                energy[i] += float(str(row["power_kw"])) / 60
+                energy[i] = so_far + float(str(row["power_kw"])) / 60
             flow = IDLE_FLOW if _idle(ts) else DAY_FLOW
             wave = 0.1 * ((ts // MINUTE_MS) % 30) / 30
-            rows.setdefault(("isle", "air_main", "main"), []).append(
-                {"ts": ts, "pressure_bar": round(6.5 + wave, 4), "flow_m3_min": flow, "volume_m3": round(volume["main"], 3)}
-            )
+            main = {"pressure_bar": round(6.5 + wave, 4), "flow_m3_min": flow, "volume_m3": round(volume["main"], 3)}
+            rows.setdefault(("isle", "air_main", "main"), []).append({"ts": ts, **main})
             sold = flow - IDLE_FLOW
             rows.setdefault(("isle", "air_meter", "am1"), []).append(
                 {"ts": ts, "flow_m3_min": sold, "volume_m3": round(volume["am1"], 3), "pressure_bar": 6.45}

@@ -43,13 +43,13 @@ async function power({ span, zone, words, item }, signal) {
   const [mean, peak, { limits }] = await Promise.all([series(rows, "power_kw", span, signal), series(rows, "peak_kw", span, signal), item]);
   const line = (found) => onGrid([...found.values()][0], span);
   const lines = [
-    { label: words.t("line.power"), values: line(mean), look: "active" },
     { label: words.t("line.peak"), values: line(peak), look: "held" },
+    { label: words.t("line.power"), values: line(mean), look: "active" },
   ];
   if (limits.transformer_kva) {
-    lines.push({ label: words.t("line.transformer"), values: lines[0].values.map(() => limits.transformer_kva), look: "fault", dash: true });
+    lines.push({ label: words.t("line.transformer"), values: lines[0].values.map(() => limits.transformer_kva), look: "fault", dash: true, unit: "kVA" });
   }
-  return [await chart({ title: words.t("panel.power"), unit: limits.transformer_kva ? "kW · kVA" : "kW", digits: 1, span, zone, words, lines })];
+  return [await chart({ title: words.t("panel.power"), unit: "kW", digits: 1, span, zone, words, lines })];
 }
 
 async function ports({ id, span, zone, words, model }, signal) {
@@ -64,7 +64,7 @@ async function sessions({ id, span, zone, words }, signal) {
   const { items } = await get(`stations/${id}/sessions`, { from, to, limit: 100_000 }, signal);
   const newest = items.slice(-SESSIONS_SHOWN).reverse();
   const moment = (text) => (text === null ? words.t("session.open") : words.moment(Date.parse(text), zone));
-  const head = [words.t("devices.port"), words.t("session.start"), words.t("session.end"), [`${words.t("session.energy")} [kWh]`, "number"],
+  const head = [words.t("field.port"), words.t("session.start"), words.t("session.end"), [`${words.t("session.energy")} [kWh]`, "number"],
     [`${words.t("line.peak")} [kW]`, "number"], [words.t("session.charging"), "number"], [words.t("session.idle"), "number"], words.t("session.outcome")];
   const rows = newest.map((s) => [s.port, moment(s.start), moment(s.end), words.number(s.energy_kwh, 2), words.number(s.peak_kw, 1),
     words.duration(1000 * s.charging_s), words.duration(1000 * s.idle_s), s.outcome ? words.t(`outcome.${s.outcome}`) : "–"]);
@@ -79,12 +79,12 @@ async function uptime({ id, span, zone, words }, signal) {
   const { from, to } = span;
   const { items } = await get(`stations/${id}/uptime`, { from, to, limit: 100_000 }, signal);
   const minutes = (value) => words.number(value, Number.isInteger(value) ? 0 : 1);
-  const head = [words.t("devices.port"), [words.t("kpi.uptime"), "number"], [`${words.t("uptime.outage")} [min]`, "number"],
+  const head = [words.t("field.port"), [words.t("kpi.uptime"), "number"], [`${words.t("uptime.outage")} [min]`, "number"],
     [`${words.t("uptime.excluded")} [min]`, "number"], [words.t("uptime.outages"), "number"]];
   const rows = items.map((p) => [p.port, words.percent(p.uptime, 2), minutes(p.outage_min), minutes(p.excluded_min), words.number(p.outages.length, 0)]);
   const outages = items.flatMap((p) => p.outages.map((o) => [p.port, words.moment(Date.parse(o.from), zone), words.moment(Date.parse(o.to), zone),
     words.t(`cause.${o.cause}`), o.excluded ? words.t("uptime.isExcluded") : ""]));
-  const outageHead = [words.t("devices.port"), words.t("field.from"), words.t("field.to"), words.t("uptime.cause"), words.t("uptime.excluded")];
+  const outageHead = [words.t("field.port"), words.t("field.from"), words.t("field.to"), words.t("uptime.cause"), words.t("uptime.excluded")];
   return [
     table(words.t("panel.uptime"), head, rows),
     foldedTable(words.t("uptime.list", { count: outages.length }), () => table(words.t("uptime.outages"), outageHead, outages)),

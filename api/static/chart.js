@@ -41,7 +41,7 @@ export function onGrid(points, { from, to, step }) {
 }
 
 /**
- * @typedef {{label: string, values: Array<number | null>, look: string, dash?: boolean, quiet?: boolean}} Line
+ * @typedef {{label: string, values: Array<number | null>, look: string, dash?: boolean, quiet?: boolean, unit?: string}} Line
  *   `look` is a colour of page.css; a `quiet` line has no number of its own in the legend
  * @param {{title: string, unit: string, digits: number, span: object, lines: Array<Line>, bands?: Array<[number, number, string]>,
  *   zone: string, words: object}} options bands: [upper line, lower line, look]
@@ -66,7 +66,7 @@ class Chart {
     this.root = el("figure", { class: "chart" },
       el("figcaption", {}, ...lines.flatMap((line, i) => (line.quiet ? [] : [el("span", { class: "key" },
         el("i", { class: line.dash ? "dash" : null, data: { colour: line.look } }), `${line.label} `, this.numbers[i],
-        el("span", { class: "unit", text: unit }))])), this.when),
+        el("span", { class: "unit", text: line.unit ?? unit }))])), this.when),
       this.holder,
       foldedTable(words.t("asTable"), () => this.#table()));
     this.holder.addEventListener("keydown", (event) => this.#move(event));
@@ -124,7 +124,7 @@ class Chart {
       cursor: { y: false, drag: { x: false, y: false } },
       scales: { x: { range: () => [span.from / 1000, span.to / 1000] }, y: { range: (_, low, high) => padded(low, high) } },
       axes: [
-        { ...axis, space: 70, values: (_, splits) => splits.map((s) => words.tick(1000 * s, zone)) },
+        { ...axis, space: 70, size: 30, values: (_, splits) => splits.map((s) => words.tick(1000 * s, zone)) },
         { ...axis, size: 58, values: (_, splits, __, ___, step) => splits.map((v) => words.number(v, decimals(step))) },
       ],
       series: [{}, ...lines.map((line) => ({

@@ -21,7 +21,7 @@ export class CompareView {
 
   constructor(root, { model, words }) {
     Object.assign(this, { model, words });
-    this.body = el("div");
+    this.body = el("div", { class: "body" });
     this.state = el("p", { class: "soft", role: "status" });
     root.replaceChildren(el("section", { class: "panel", "aria-labelledby": "compare-title" },
       el("header", {}, el("h2", { id: "compare-title", text: words.t("view.compare") })), this.state, this.body));
@@ -43,10 +43,10 @@ export class CompareView {
     const work = async () => {
       for (let station = waiting.shift(); station; station = waiting.shift()) {
         try {
-          this.#answers.set(station.station, { station, ...(await get(`stations/${station.station}/kpis`, {}, this.#abort.signal)) });
+          this.#answers.set(station.station, { ...(await get(`stations/${station.station}/kpis`, {}, this.#abort.signal)), station });
         } catch (error) {
           if (this.#abort.signal.aborted) return;
-          this.#answers.set(station.station, { station, kpis: {}, reasons: {}, coverage: null, error: error.message });
+          this.#answers.set(station.station, { kpis: {}, reasons: {}, coverage: null, error: error.message, station });
         }
         setText(this.state, this.words.t("compare.loaded", { done: this.#answers.size, all: total }));
       }
@@ -64,11 +64,11 @@ export class CompareView {
     const { words } = this;
     const columns = [["coverage", "%", 1], ...FIGURES[kind]];
     const value = (a, name) => (name === "coverage" ? a.coverage : a.kpis[name]) ?? null;
-    const rows = [...this.#answers.values()].filter((a) => a.station.kind === kind);
+    const rows = this.model.sortedStations().map((s) => this.#answers.get(s.station.station)).filter((a) => a?.station.kind === kind);
     const [by, way] = this.#order[kind] ?? [null, 1];
     if (by) rows.sort((a, b) => (value(a, by) === null) - (value(b, by) === null) || way * (value(a, by) - value(b, by)));
     const title = words.t(`kind.${kind}`);
-    return el("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": title },
+    return el("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": title },
       el("table", { data: { kind } }, el("caption", { text: title }),
         el("thead", {}, el("tr", {}, el("th", { scope: "col", text: words.t("station") }), ...columns.map(([name, unit]) => this.#head(kind, name, unit)))),
         el("tbody", {}, ...rows.map((a) => el("tr", { data: { station: a.station.station } },

@@ -57,7 +57,7 @@ export class DataView {
       copy.textContent = words.t("copied");
     });
     this.adopt.replaceChildren(el("p", { text: words.t("adopt.help") }),
-      el("pre", { tabindex: "0", role: "region", "aria-label": words.t("panel.adopt") }, el("code", { text: toml })),
+      el("pre", { tabindex: "0", role: "group", "aria-label": words.t("panel.adopt") }, el("code", { text: toml })),
       ...(navigator.clipboard ? [copy] : []));
   }
 

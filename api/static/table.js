@@ -14,7 +14,7 @@ export function table(caption, head, rows) {
     node.append(content);
     return node;
   };
-  return el("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": caption },
+  return el("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": caption },
     el("table", {},
       el("caption", { class: "hidden", text: caption }),
       el("thead", {}, el("tr", {}, ...columns.map(([text], i) => cell("th", text, i, { scope: "col" })))),
