@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -11,8 +10,9 @@ from io import BytesIO
 
 import page_events
 import pytest
+from page_pictures import compare_picture
 from page_server import NOW, STATIC, PageServer
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from telemetry.channels import KINDS, MACHINE_STATE, PORT_STATUS
@@ -20,7 +20,6 @@ from telemetry.channels import KINDS, MACHINE_STATE, PORT_STATUS
 pytestmark = pytest.mark.browser
 WEIGHT_LIMIT = 150_000
 FIRST_SCREEN_LIMIT = 45_000
-PICTURE = STATIC.parents[1] / "docs" / "images" / "page.png"
 
 
 def test_chinese_is_complete_and_switches_back(show: Callable[..., Page]) -> None:
@@ -151,14 +150,7 @@ def test_the_picture_of_the_readme_shows_this_page(show: Callable[..., Page]) ->
     page.reload()
     expect(page.get_by_role("status")).to_have_text("live")
     page.locator(".tile").first.wait_for()
-    now = Image.open(BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
-    if os.environ.get("VOLTAIR_WRITE_PICTURES"):
-        now.quantize(128).save(PICTURE, optimize=True)
-    shown = Image.open(PICTURE).convert("RGB")
-    assert shown.size == now.size
-    # Browsers and fonts change a little from release to release; a changed page changes more.
-    difference = ImageStat.Stat(ImageChops.difference(shown, now)).mean
-    assert max(difference) < 4, "the page has changed; run this test with VOLTAIR_WRITE_PICTURES=1"
+    compare_picture(Image.open(BytesIO(page.screenshot(animations="disabled"))).convert("RGB"), "page.png")
 
 
 _CONTRAST = """() => {

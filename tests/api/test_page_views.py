@@ -13,6 +13,7 @@ from typing import Any
 
 import page_day
 import pytest
+from page_pictures import compare_picture
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from river.stack import Stack, stack
@@ -145,6 +146,13 @@ def test_an_air_station_shows_what_the_api_says(river: Stack, visit: Open) -> No
     assert row[:4] == ["plastics", f"{statement['volume_m3']:,.0f}", "0.1050", f"{statement['amount']:,.2f}"]
     page.get_by_label("Month").select_option("2026-10")
     expect(panel(page, "Statement").locator("tbody td").first).not_to_have_text(row[1])
+
+
+def test_the_picture_of_the_docs_shows_the_page_of_a_station(visit: Open) -> None:
+    page = visit("s/isle")
+    page.locator(".clock").evaluate("(node) => { node.style.visibility = 'hidden'; }")  # it shows the present time
+    now = Image.open(BytesIO(page.screenshot(animations="disabled", full_page=True))).convert("RGB")
+    compare_picture(now, "station.png")
 
 
 def test_links_lead_from_view_to_view_and_the_browser_goes_back(visit: Open) -> None:
