@@ -56,10 +56,14 @@ class DecoderConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     frames, without fields; the topic has a level `{charge_point}`, and `{connector}` or `{evse}` is the port's number.
     """
     readings: str = ""
-    """JMESPath to the readings of a payload; empty: the payload, or each element of an array."""
+    """JMESPath to the readings of a payload; empty: the payload, or each element of an array. With OCPP: to the frame
+    in the envelope that a gateway or a log puts around it, whose `time` counts where the frame says none."""
     assemble: str = ""
     """Name of the level of the topic that says which value a message holds: one device's values are put
     together under these names, and the paths of the fields read that object."""
+    ports: dict[str, list[int]] = {}
+    """OCPP 1.6: port -> its connectors, where several share one; these are then known before they speak. Empty: each
+    connector is a port, known once it has spoken."""
     time: TimeConfig = TimeConfig()
     fields: dict[str, FieldConfig | str] = {}
     """Channel -> where it stands; a plain text is the path."""

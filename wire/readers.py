@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from telemetry.decoders import SPARKPLUG_TOPIC, DecoderConfig
@@ -106,31 +107,55 @@ class OcppReader:
     """OCPP frames; each charge point is remembered."""
 
     def __init__(self, config: DecoderConfig, template: Template) -> None:
-        if config.fields or config.time.path or config.readings or config.assemble or config.kind not in ("", "port"):
-            msg = f"format {config.format!r} goes without kind, fields, time, readings and assemble: OCPP names them"
+        if config.fields or config.assemble or config.kind not in ("", "port"):
+            msg = f"format {config.format!r} goes without kind, fields and assemble: OCPP names them"
+            raise ConfigError(msg)
+        if config.ports and config.format != "ocpp16":
+            msg = f"format {config.format!r} goes without ports: an EVSE is one"
             raise ConfigError(msg)
         if CHARGE_POINT not in template.names:
             msg = f"topic {config.topic!r} has no level {{{CHARGE_POINT}}}, which OCPP needs"
             raise ConfigError(msg)
-        self._new: type[ChargePoint16] | type[ChargePoint201]
-        self._new, self.port = (ChargePoint16, "connector") if config.format == "ocpp16" else (ChargePoint201, "evse")
+        self._envelope = Path(config.readings) if config.readings else None
+        self._time = TimeReader(config.time)
+        self._port_of = {str(connector): port for port, some in config.ports.items() for connector in some}
+        if len(self._port_of) < sum(map(len, config.ports.values())):
+            msg = "ports: a connector stands in two of them, or twice"
+            raise ConfigError(msg)
+        self._new: Callable[[], ChargePoint16 | ChargePoint201]
+        if config.format == "ocpp16":
+            self._new, self.port = partial(ChargePoint16, self._port_of), "port" if config.ports else "connector"
+        else:
+            self._new, self.port = ChargePoint201, "evse"
         self.device = f"{{{CHARGE_POINT}}}-{{{self.port}}}"
         self._memory: dict[tuple[str, ...], ChargePoint16 | ChargePoint201] = {}
 
     def read(self, names: Mapping[str, str], value: Any, receipt_ms: int | None) -> Iterator[Found]:
         """Yield the readings of a frame's ports."""
-        del receipt_ms
-        frame = read_frame(value, names)
-        if isinstance(frame, str):
-            yield Found(WHOLE, frame)
+        stamp: Element = {}
+        wrong = self._time.put(stamp, value, value, receipt_ms)
+        frame = read_frame(value if self._envelope is None else self._envelope.find(value), names)
+        if wrong or isinstance(frame, str):
+            yield Found(WHOLE, wrong or str(frame))
             return
         place = names.get("station", ""), names[CHARGE_POINT]
         found = _remembered(self._memory, place, self._new).read(frame)
         if isinstance(found, str):
             yield Found(WHOLE, found)
             return
+        alive: set[str] = set()
         for reading in found:
-            yield Found(WHOLE, reading.element, {self.port: reading.port})
+            element, port = reading.element, reading.port
+            if self._port_of:
+                port = self._port_of.get(reading.port, "")
+                if not port:
+                    yield Found(WHOLE, f"connector {reading.port} is in none of the decoder's ports")
+                    continue
+                if not element and port in alive:
+                    continue  # a sign of life of a port, not of each of its connectors
+                alive.add(port)
+                element = element and element | {"connector": reading.port}
+            yield Found(WHOLE, stamp | element, {self.port: port})
 
 
 class SparkplugReader:

@@ -27,7 +27,7 @@ def say(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_help_names_the_commands_of_the_contract(tmp_path: Path) -> None:
     answer = say("--help", cwd=tmp_path)
     assert answer.returncode == 0
-    commands = "run ingest analytics writer api demo scenarios simulate replay init doctor config dead-letters"
+    commands = "run ingest analytics writer api demo scenarios simulate replay record init doctor config dead-letters"
     missing = [name for name in commands.split() if f"  {name} " not in answer.stdout]
     assert missing == []
 
