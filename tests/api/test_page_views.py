@@ -151,7 +151,7 @@ def test_an_air_station_shows_what_the_api_says(river: Stack, visit: Open) -> No
 def test_the_picture_of_the_docs_shows_the_page_of_a_station(visit: Open) -> None:
     page = visit("s/isle")
     page.locator(".clock").evaluate("(node) => { node.style.visibility = 'hidden'; }")  # it shows the present time
-    now = Image.open(BytesIO(page.screenshot(animations="disabled", full_page=True))).convert("RGB")
+    now = Image.open(BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
     compare_picture(now, "station.png")
 
 
