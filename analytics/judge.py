@@ -27,8 +27,11 @@ WINDOWS = 4
 class Load(Protocol):
     """Loads a window of the station that is judged."""
 
-    def __call__(self, from_ms: int, to_ms: int, *, extremes: bool = False) -> Window:
-        """Return `[from_ms, to_ms)`, with minima, maxima and last values of gauges where asked for."""
+    def __call__(
+        self, from_ms: int, to_ms: int, *, extremes: bool = False, runs_from_ms: int | None = None,
+        columns: tuple[str, ...] = (),
+    ) -> Window:
+        """Return `[from_ms, to_ms)`; parameters as of `load_window`."""
 
 
 def judge(alerts: Alerts, station: Station, name: str, load: Load, from_ms: int, to_ms: int) -> None:
@@ -78,7 +81,11 @@ def _judge_detector(
     ends = idle_ends(station, from_ms, to_ms) if detector.every == "idle" else [to_ms]
     for end in ends:
         start = end - MINUTE_MS if detector.every == "idle" else from_ms
-        window = load(start - detector.lookback_ms, end, extremes=detector.extremes)
+        since = start - detector.lookback_ms
+        runs_from_ms = min(since, start - detector.runs_ms)
+        window = load(
+            since, end, extremes=detector.extremes, runs_from_ms=runs_from_ms, columns=detector.columns
+        )
         _judge_signal(alerts, rule, station, station_id, detector.find(window, start, end))
 
 

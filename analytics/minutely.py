@@ -67,9 +67,13 @@ class Minutely:
                     self._advisor.advise(engine, name, start)
         engine.commit_transitions()
 
-    def _window(self, station: str, from_ms: int, to_ms: int, *, extremes: bool = False) -> Window:
+    def _window(
+        self, station: str, from_ms: int, to_ms: int, *, extremes: bool = False, runs_from_ms: int | None = None,
+        columns: tuple[str, ...] = (),
+    ) -> Window:
         return load_window(
-            self._reader, self._engine.registry, station, from_ms, to_ms, now_ms=to_ms, extremes=extremes
+            self._reader, self._engine.registry, station, from_ms, to_ms, now_ms=to_ms, extremes=extremes,
+            runs_from_ms=runs_from_ms, columns=columns,
         )
 
     def _publish(self, name: str, from_ms: int, to_ms: int, done_ms: int, *, again: bool = False) -> None:

@@ -26,7 +26,7 @@ from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
 CHUNK = 50_000
 """Readings folded at once."""
 _KEPT = (
-    "alerts", "counters", "cursor", "clock_ms", "last_reading_ms", "heard_ms", "deaf", "deaf_until_ms", "now_ms",
+    "alerts", "counters", "cursor", "clock_ms", "quiet_from_ms", "heard_ms", "deaf", "deaf_until_ms", "now_ms",
     "watermark_ms", "published_ms", "rules_json", "rules_problem",
 )
 """What the new engine takes over from the old one."""

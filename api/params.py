@@ -21,6 +21,10 @@ Cursor = Annotated[str | None, Query(description="`next_cursor` of the answer be
 Format = Annotated[Literal["json", "csv"], Query(alias="format")]
 
 
+LARGEST = 2**53
+"""No number of ours is larger: what a caller sends must fit into 64 bits of the database."""
+
+
 def time_of(name: str, text: str) -> int:
     """Return a time parameter in ms.
 
@@ -33,7 +37,7 @@ def time_of(name: str, text: str) -> int:
     if found is None:
         # A plus sign that was not escaped arrives as a space.
         found = parse_when(text.replace(" ", "+"))
-    if found is None:
+    if found is None or abs(found) > LARGEST:
         detail = f"{name} = {text!r} is no time; write 2026-11-22T03:00:00Z (with Z or an offset) or integer ms"
         raise Problem(422, detail)
     return found
@@ -82,7 +86,7 @@ def offset_of(cursor: str | None) -> int:
     """
     if cursor is None or cursor == "":
         return 0
-    if not cursor.isdigit():
+    if not cursor.isascii() or not cursor.isdigit() or int(cursor) > LARGEST:
         detail = f"cursor = {cursor!r} is none of ours; take next_cursor of the answer before"
         raise Problem(422, detail)
     return int(cursor)

@@ -8,20 +8,22 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from simulators.control import Orders
 from simulators.dialects import NATIVE, speak
 from simulators.load import DEVICES_MAX, load_messages
 from simulators.message import Message
 from simulators.publish import Progress, Publisher, parse_broker, parse_speed
 from simulators.recorded import write_messages
 from simulators.replay import replay_messages, replay_tables
-from simulators.scenario import Scenario, list_scenarios, load_scenario, simulate_messages, truth_table
+from simulators.scenario import Scenario, list_scenarios, load_scenario
+from simulators.simulation import Simulation
 from simulators.toml_text import to_toml
 from simulators.transport import disturb, parse_disturbance
+from simulators.truth import written_truth
 from telemetry.errors import ConfigError, VoltairError
 from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
@@ -44,6 +46,7 @@ def simulate(
     broker: str | None = None,
     out: Path | None = None,
     truth_file: Path | None = None,
+    control: Path | None = None,
     faults: Sequence[str] = (),
     dialect: str = NATIVE,
 ) -> int:
@@ -67,7 +70,9 @@ def simulate(
     out
         File for messages, lines of `{"topic": ..., "payload": ...}` or `.parquet`; instead of a broker.
     truth_file
-        File for what really happened: the faults with their times, as JSON.
+        File for what really happened: faults, places, times, true key figures, as JSON.
+    control
+        Folder in which `voltair inject` leaves its orders; None: nobody can.
     faults
         Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
     dialect
@@ -91,17 +96,16 @@ def simulate(
         start_ms = _start(start)
     else:
         start_ms = int(time.time() * 1000) if out is None and pace == 1.0 else scenario.start_ms
-    if length_ms is None and (out is not None or truth_file is not None):
+    if length_ms is None and out is not None:
         msg = f"scenario {name!r} runs until it is stopped; a file needs --duration, like --duration 1h"
         raise ConfigError(msg)
-    if truth_file is not None and length_ms is not None:
-        table = {"scenario": name, **truth_table(scenario, seed, start_ms, length_ms)}
-        with _writing(truth_file):
-            truth_file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=2) + b"\n")
-    messages = speak(_disturbed(simulate_messages(scenario, seed, start_ms, length_ms), faults, seed), dialect)
-    if out is not None:
-        return write_messages(messages, out)
-    return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
+    simulation = Simulation(scenario, seed, start_ms, length_ms)
+    made = simulation.messages(None if control is None else Orders(control, simulation).look)
+    messages = speak(_disturbed(made, faults, seed), dialect)
+    with written_truth(simulation, truth_file):
+        if out is not None:
+            return write_messages(messages, out)
+        return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
 
 
 def load(

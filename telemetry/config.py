@@ -5,13 +5,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from telemetry.decoders import DecoderConfig
 from telemetry.errors import ConfigError
+from telemetry.notifying import BusinessCalendar, EscalationStep, Severity
 from telemetry.times import parse_duration_ms
 
 _SHARE = re.compile(r"\$share/[^/+#]+/(?=.)")
@@ -136,18 +137,52 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`name=token:read|admin[:station,...]`, separated by spaces or commas; also `VOLTAIR_API_TOKENS`."""
 
 
-class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One receiver of alerts."""
+Names = tuple[str, ...]
+
+
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be said of a receiver of alerts, in the file and by the API alike."""
 
     url: str
     secret: str = ""
-    """`whsec_` + base64; signs every body."""
-    secret_file: str = ""
+    """`whsec_` + base64 signs every body; several separated by spaces while one is changed; of dingtalk and feishu
+    also the robot's own."""
     format: Literal["standard", "alertmanager", "cloudevents", "wecom", "dingtalk", "feishu", "slack"] = "standard"
-    allow_private: tuple[str, ...] = ()
+    allow_private: Names = ()
     """Private networks that this receiver may live in; plain http only to these."""
+    stations: Names = ()
+    """It gets alerts of these stations; empty: of all. So with the next four."""
+    groups: Names = ()
+    severities: tuple[Severity, ...] = ()
+    categories: Names = ()
+    rules: Names = ()
+    tier: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    """1: told at once; higher: only of alerts that were escalated this far."""
+    language: Literal["", "en", "zh"] = ""
+    """Of texts that are in one language; empty: the format's own."""
+    rate_per_minute: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Most messages a minute; None: the format's own; 0: no limit."""
+    headers: dict[str, str] = {}
+    """Sent with every message; never shown again."""
+    calendar: str = ""
+    """Messages wait for the hours of this `[calendars.NAME]`; empty: never."""
+    repeat: str = ""
+    """What still fires and nobody has taken on is told again after this long; empty: never."""
+
+
+class WebhookConfig(WebhookSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[webhooks]]`."""
+
+    secret_file: str = ""
     id: str = ""
     """Stable name of the endpoint; empty: derived from the URL."""
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happens to alerts that nobody takes on."""
+
+    escalation: tuple[EscalationStep, ...] = ()
+    """Steps for stations that name none of their own."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,6 +198,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     analytics: AnalyticsConfig = AnalyticsConfig()
     clock: ClockConfig = ClockConfig()
     api: ApiConfig = ApiConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    calendars: dict[str, BusinessCalendar] = {}
+    """Name -> hours in which people are there; endpoints and escalation name them."""
     webhooks: tuple[WebhookConfig, ...] = ()
     decoders: tuple[DecoderConfig, ...] = ()
     """How payloads of foreign devices become readings."""
@@ -318,6 +356,14 @@ def _check(config: Config, source: str) -> None:
             )
             raise ConfigError(msg)
     split_listen(config.api.listen)
+    for name, calendar in config.calendars.items():
+        calendar.check(f"{source}: [calendars.{name}]")
+    for step in config.alerts.escalation:
+        step.check(f"{source}: [[alerts.escalation]]")
+    for name in [w.calendar for w in config.webhooks] + [s.calendar for s in config.alerts.escalation]:
+        if name and name not in config.calendars:
+            msg = f"{source}: calendar {name!r} is not there; write a table [calendars.{name}]"
+            raise ConfigError(msg)
 
 
 def check_whole(config: Config) -> None:

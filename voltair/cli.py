@@ -5,14 +5,13 @@ Exit codes: 0 done, 1 it failed and said why, 2 wrong usage or configuration.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from telemetry.errors import ConfigError, VoltairError
-
-if TYPE_CHECKING:
-    from telemetry.config import Config
+from voltair import cli_data, cli_simulators
+from voltair.cli_options import ConfigPath, role_config
 
 app = typer.Typer(
     help="One monitor for EV charging stations and compressed-air stations.",
@@ -23,24 +22,10 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check the configuration, or print its schema.", no_args_is_help=True)
 rules_app = typer.Typer(help="Rules of alerts.", no_args_is_help=True)
-letters_app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-app.add_typer(letters_app, name="dead-letters")
 app.add_typer(rules_app, name="rules")
-
-ConfigPath = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="Configuration; by default voltair.toml in this folder."),
-]
-Speed = Annotated[str | None, typer.Option(metavar="N|max", help="Event time per wall time.")]
-Broker = Annotated[str | None, typer.Option(metavar="URL", help="Broker to publish to, mqtt://host:port.")]
-Out = Annotated[
-    Path | None, typer.Option(metavar="FILE.jsonl", help="Write to a file (.jsonl, .parquet), not to a broker.")
-]
-Faults = Annotated[
-    list[str] | None,
-    typer.Option("--fault", metavar="KIND,...", help="On the way to the broker, like loss,share=0.05; repeatable."),
-]
+app.add_typer(cli_data.app)
+app.add_typer(cli_simulators.app)
 
 
 def main() -> None:
@@ -52,28 +37,13 @@ def main() -> None:
         sys.exit(2 if isinstance(error, ConfigError) else 1)
 
 
-def _config(path: Path | None) -> "Config":
-    from telemetry.config import load_config
-
-    return load_config(path)
-
-
-def _role_config(path: Path | None) -> "Config":
-    """Return the settings for a role; another clock mode than that of the data directory is refused at once."""
-    from store.journal_reader import check_clock_mode
-
-    settings = _config(path)
-    check_clock_mode(settings.data / "journal", settings.clock.mode)
-    return settings
-
-
 @app.command()
 def run(config: ConfigPath = None) -> None:
     """Start every role and restart one that dies; SIGTERM stops all."""
     from telemetry.config import check_whole
     from voltair.supervise import supervise
 
-    settings = _role_config(config)
+    settings = role_config(config)
     check_whole(settings)
     raise typer.Exit(supervise(settings, config))
 
@@ -81,7 +51,7 @@ def run(config: ConfigPath = None) -> None:
 @app.command()
 def ingest(config: ConfigPath = None) -> None:
     """Receive from the broker and journal."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from ingest.role import run as run_role
 
     run_role(settings)
@@ -90,7 +60,7 @@ def ingest(config: ConfigPath = None) -> None:
 @app.command()
 def analytics(config: ConfigPath = None) -> None:
     """Turn the journal into minutes, key figures, sessions and alerts."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from analytics.role import run as run_role
     from telemetry.config import check_whole
 
@@ -102,7 +72,7 @@ def analytics(config: ConfigPath = None) -> None:
 @app.command()
 def writer(config: ConfigPath = None) -> None:
     """Ship readings and key figures to the series store."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from store.writer import run as run_role
 
     run_role(settings)
@@ -111,7 +81,7 @@ def writer(config: ConfigPath = None) -> None:
 @app.command()
 def api(config: ConfigPath = None) -> None:
     """Serve the HTTP API and the page, and deliver alerts."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from api.role import run as run_role
 
     run_role(settings)
@@ -130,121 +100,6 @@ def demo(
     from voltair.demo import DemoSettings, run_demo
 
     raise typer.Exit(run_demo(DemoSettings(listen=listen, broker_port=broker_port, folder=folder, seed=seed)))
-
-
-@app.command()
-def scenarios() -> None:
-    """List the scenarios: a header line, then one line each with name and text."""
-    from simulators.commands import scenarios as known
-
-    rows = [("name", "text"), *known()]
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        typer.echo(f"{name:<{width}}  {text}")
-
-
-@app.command()
-def simulate(
-    scenario: Annotated[str, typer.Argument(help="See voltair scenarios; none with --load.")] = "",
-    *,
-    seed: Annotated[int | None, typer.Option(help="Default: the scenario's.")] = None,
-    duration: Annotated[str | None, typer.Option(metavar="7d", help="Default: the scenario's.")] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="TIME", help="RFC 3339 or ms; default: now in real time, else the scenario's.")
-    ] = None,
-    speed: Speed = None,
-    broker: Broker = None,
-    out: Out = None,
-    truth: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what really happened.")] = None,
-    fault: Faults = None,
-    load: Annotated[int, typer.Option(metavar="N", help="No scenario: so many devices, without physics.")] = 0,
-    dialect: Annotated[str, typer.Option(metavar="NAME", help="native, evcc, ocpp or senml.")] = "native",
-    rate: Annotated[float | None, typer.Option(help="With --load: messages/s; default: one a minute each.")] = None,
-) -> None:
-    """Publish a simulated scenario; without --speed in real time."""
-    from simulators import commands
-
-    if bool(scenario) == bool(load):
-        msg = "give a scenario ('voltair scenarios' lists them) or --load N"
-        raise ConfigError(msg)
-    if load:
-        count = commands.load(load, rate=rate, duration=duration, speed=speed, broker=broker, out=out)
-        typer.echo(f"{count} messages")
-        return
-    count = commands.simulate(
-        scenario,
-        seed=seed,
-        duration=duration,
-        start=start,
-        speed=speed,
-        broker=broker,
-        out=out,
-        truth_file=truth,
-        faults=fault or (),
-        dialect=dialect,
-    )
-    typer.echo(f"{count} messages")
-
-
-@app.command()
-def replay(
-    file: Path,
-    *,
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="See docs/simulators.md.")],
-    speed: Speed = None,
-    broker: Broker = None,
-    out: Out = None,
-    station: Annotated[str | None, typer.Option(metavar="ID", help="Default: the format's own.")] = None,
-    columns: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Map of a table's columns.")] = None,
-    stations: Annotated[
-        Path | None, typer.Option(metavar="FILE.toml", help="Write the stations.toml that belongs to it.")
-    ] = None,
-    fault: Faults = None,
-    seed: Annotated[int, typer.Option(help="Of the faults' chance.")] = 1,
-) -> None:
-    """Publish recorded data; without --speed as fast as it is taken."""
-    from simulators import commands
-
-    count = commands.replay(
-        file,
-        format_name=format_,
-        speed=speed,
-        broker=broker,
-        out=out,
-        station=station,
-        columns=columns,
-        stations_file=stations,
-        faults=fault or (),
-        seed=seed,
-    )
-    typer.echo(f"{count} messages")
-
-
-@app.command()
-def record(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help=".jsonl or .parquet, for replay --format voltair.")],
-    *,
-    config: ConfigPath = None,
-    source: Annotated[str, typer.Option(help="journal, or influx.")] = "journal",
-    from_: Annotated[str | None, typer.Option("--from", metavar="TIME", help="RFC 3339 or ms.")] = None,
-    to: Annotated[str | None, typer.Option(metavar="TIME", help="Up to, not with.")] = None,
-    station: Annotated[str, typer.Option(metavar="ID", help="Default: all.")] = "",
-) -> None:
-    """Write what was received to a file, from the journal or InfluxDB."""
-    from telemetry.registry import parse_when
-    from voltair.record import ALWAYS_MS
-    from voltair.record import record as write
-
-    times = [0, ALWAYS_MS]
-    for k, text in enumerate((from_, to)):
-        if text is not None:
-            found = parse_when(text)
-            if found is None:
-                msg = f"time {text!r} is not like 2026-06-01, 2026-06-01T08:00:00Z or a number of ms"
-                raise ConfigError(msg)
-            times[k] = found
-    count = write(_config(config), out, source, times[0], times[1], station)
-    typer.echo(f"{count} messages")
 
 
 @app.command()
@@ -282,43 +137,10 @@ def bench(
         typer.echo(f"{name:<32}{value}")
 
 
-@app.command()
-def recompute(config: ConfigPath = None) -> None:
-    """Make minutes, sessions and key figures anew from the journal: readings that came too late enter them."""
-    from voltair.recompute import recompute as work
-
-    typer.echo(work(_role_config(config)))
-
-
-@app.command()
-def backup(
-    target: Annotated[Path, typer.Argument(metavar="FILE.tar", help="The file to write.")], config: ConfigPath = None
-) -> None:
-    """Copy the data directory into one file, while everything runs."""
-    from store import backup as work
-
-    manifest = work.backup(_config(config).data, target)
-    typer.echo(f"{target}: {len(manifest.sha256)} files of journal {manifest.journal_id}")
-
-
-@app.command()
-def restore(
-    source: Annotated[Path, typer.Argument(metavar="FILE.tar", help="A file that 'voltair backup' wrote.")],
-    config: ConfigPath = None,
-) -> None:
-    """Unpack a backup as the data directory, which must not hold anything yet."""
-    from store import backup as work
-    from telemetry.times import format_time
-
-    data = _config(config).data
-    manifest = work.restore(source, data)
-    typer.echo(f"{data}: {len(manifest.sha256)} files as of {format_time(manifest.made_ms)}; go on with 'voltair run'")
-
-
 @config_app.command()
 def check(config: ConfigPath = None) -> None:
     """Read voltair.toml, its tokens, webhooks and decoders, stations.toml and the rules, and say what is wrong."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from analytics.rules.load import check_registry, load_rules
     from api.auth import check_listen, parse_tokens
     from api.endpoints import configured_endpoints
@@ -349,31 +171,6 @@ def schema() -> None:
     typer.echo(json.dumps(msgspec.json.schema(Config), indent=2, ensure_ascii=False))
 
 
-LetterIds = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Which, as in the list.")]
-LetterReason = Annotated[str, typer.Option(metavar="TEXT", help="Those whose reason contains this.")]
-AllLetters = Annotated[bool, typer.Option("--all", help="All.")]
-
-
-@letters_app.command()
-def retry(
-    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
-) -> None:
-    """Read them again by the present configuration; exit 1 if some cannot be read now, either."""
-    from voltair.letters import settle_letters
-
-    raise typer.Exit(settle_letters(_config(config), "retry", ids or [], reason, everything=all_))
-
-
-@letters_app.command()
-def drop(
-    ids: LetterIds = None, *, reason: LetterReason = "", all_: AllLetters = False, config: ConfigPath = None
-) -> None:
-    """Remove them for good."""
-    from voltair.letters import settle_letters
-
-    raise typer.Exit(settle_letters(_config(config), "drop", ids or [], reason, everything=all_))
-
-
 @rules_app.command("test")
 def test_rules(file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenarios: docs/rules.md.")]) -> None:
     """Run text scenarios: series of devices in, expected alerts out; exit 1 where they differ."""
@@ -386,20 +183,3 @@ def test_rules(file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenar
             typer.echo(f"      {problem}")
         failed |= bool(verdict.problems)
     raise typer.Exit(int(failed))
-
-
-@letters_app.command("list")
-def list_letters(
-    config: ConfigPath = None,
-    after: Annotated[int, typer.Option(metavar="ID", help="Only those after this one.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, help="How many, oldest first.")] = 100,
-) -> None:
-    """List messages that could not be read: id, time, topic, reason, first bytes."""
-    settings = _config(config)
-    from store.deadletters import read_dead_letters
-    from telemetry.times import format_time
-
-    for letter in read_dead_letters(settings.data / "journal", after=after, limit=limit):
-        typer.echo(
-            f"{letter.id}  {format_time(letter.time_ms)}  {letter.topic}  {letter.reason}  {letter.payload[:80]!r}"
-        )

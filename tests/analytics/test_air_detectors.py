@@ -63,7 +63,7 @@ def told(amounts: Mapping[tuple[str, str], Mapping[str, Any]], step: int = N, **
 def fired(whole: Window, step: int) -> list[tuple[str, str]]:
     alerts = Alerts(PACK, Registry({"s": whole.station}))
 
-    def load(from_ms: int, to_ms: int, *, extremes: bool = False) -> Window:
+    def load(from_ms: int, to_ms: int, *, extremes: bool = False, **_: object) -> Window:
         minutes = {k: b.take((b.start_ms >= from_ms) & (b.start_ms < to_ms)) for k, b in whole.minutes.items()}
         return Window(whole.station, whole.listed, from_ms, to_ms, to_ms, minutes, whole.runs, whole.first_heard_ms,
                       whole.last_heard_ms, whole.deaf_ms)

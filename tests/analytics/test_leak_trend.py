@@ -92,7 +92,7 @@ def test_the_level_is_learned_anew_where_the_window_begins_with_the_leak() -> No
 
 
 def load_of(whole: Window) -> Any:
-    def load(from_ms: int, to_ms: int, *, extremes: bool = False) -> Window:
+    def load(from_ms: int, to_ms: int, *, extremes: bool = False, **_: object) -> Window:
         minutes = {k: b.take((b.start_ms >= from_ms) & (b.start_ms < to_ms)) for k, b in whole.minutes.items()}
         return replace(whole, from_ms=from_ms, to_ms=to_ms, now_ms=to_ms, minutes=minutes)
 

@@ -166,3 +166,39 @@ def test_series_out_of_the_embedded_store(services: Services, client: Client) ->
     assert [i["value"] for i in means] == [0.5, 2.5, 4.5, 6.5]
     highest = get(client, "series", **plain, step="60000", agg="max")["items"]
     assert [i["value"] for i in highest] == [1.0, 3.0, 5.0, 7.0]
+
+
+def test_a_year_of_uptime_by_calendar_months(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "stations.toml"
+    file.write_text(file.read_text().replace('id = "p001"', 'id = "p001"\ncommissioned = 2026-10-15'))
+    items = get(client, "stations/harbour/uptime/year")["items"]
+    assert [p["port"] for p in items] == ["p001", "p002"]
+    assert len(items[0]["months"]) == 12
+    assert items[0]["minutes"] == pytest.approx(sum(m["minutes"] for m in items[0]["months"]))
+    # In service since 15 October, first heard now: all of that was an outage.
+    lost_min = (T0 - 1_792_022_400_000) / MINUTE
+    assert items[0]["outage_min"] == items[0]["minutes"] == pytest.approx(lost_min, abs=1)
+    assert items[0]["uptime"] == 0
+    assert items[0]["uptime_nevi"] == pytest.approx((525_600 - lost_min) / 525_600, abs=1e-5)
+    # Never heard and without a date of commissioning: no minute counts.
+    assert items[1]["uptime_nevi"] is None
+    text = client.get("/api/v1/stations/harbour/uptime/year?format=csv").text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 24
+    assert set(rows[0]) == {"station", "port", "month", "minutes", "outage_min", "excluded_min", "uptime"}
+    assert client.get("/api/v1/stations/harbour/uptime/year?month=2026-13").status_code == 422
+    assert client.get("/api/v1/stations/isle/uptime/year").status_code == 422
+
+
+@pytest.mark.parametrize("table", ["sessions", "uptime", "outages"])
+def test_the_quarterly_tables(client: Client, table: str) -> None:
+    answer = get(client, "stations/harbour/nevi", quarter="2024-Q4", table=table)
+    assert answer["quarter"] == "2024-Q4"
+    text = client.get(f"/api/v1/stations/harbour/nevi?quarter=2024-Q4&table={table}&format=csv").text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == len(answer["items"])
+    if table == "uptime":
+        assert [(r["port"], r["month"]) for r in rows] == [
+            (p, f"2024-{m}") for m in (10, 11, 12) for p in ("p001", "p002")
+        ]
+    assert client.get("/api/v1/stations/harbour/nevi?quarter=2024-4").status_code == 422

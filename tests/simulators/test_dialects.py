@@ -8,7 +8,8 @@ from river.stack import stack
 
 from simulators.dialects import speak
 from simulators.message import telemetry, telemetry_topic
-from simulators.scenario import load_scenario, simulate_messages
+from simulators.scenario import load_scenario
+from simulators.simulation import simulate_messages
 from telemetry.channels import KINDS
 from telemetry.config import Config
 from telemetry.errors import ConfigError
