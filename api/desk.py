@@ -124,12 +124,18 @@ class Desk:
         return db
 
     def close(self) -> None:
-        """Close the writing connection; readers close with their threads."""
-        self._db.close()
+        """Close the writing connection; readers close with their threads.
+
+        A thread that outlives its cancelled task may still hold the connection: it is waited for.
+        SQLite crashes the process when a connection is closed under a running statement.
+        """
+        with self._lock:
+            self._db.close()
 
     def cursor(self) -> tuple[int, str]:
         """Return number and id of the last transition of state.db that was taken; (0, "") before the first."""
-        meta = dict(self._db.execute("SELECT key, value FROM meta"))
+        with self._lock:
+            meta = dict(self._db.execute("SELECT key, value FROM meta"))
         return int(meta.get("transition_cursor", 0)), str(meta.get("transition_id", ""))
 
     def take(self, rows: Sequence[tuple[int, bytes]], *, now_ms: int) -> list[Event]:

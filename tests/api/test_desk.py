@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +296,26 @@ def test_alerts_page_by_time(tmp_path: Path) -> None:
     assert list_alerts(desk.reader, where={"severity": "info"}, limit=9) == []
     assert alert_item(desk.reader, "a0", b"{}")["transitions"][0]["sequence"] == 1
     desk.close()
+
+
+def test_closing_waits_for_the_thread_that_has_the_connection(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "desk.db")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hold() -> int:
+        with desk.write() as db:
+            inside.set()
+            go_on.wait(10)
+            return int(db.execute("SELECT 1").fetchone()[0])
+
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(hold)
+        assert inside.wait(10)
+        closed = pool.submit(desk.close)
+        with pytest.raises(TimeoutError):
+            closed.result(0.05)
+        go_on.set()
+        closed.result(10)
+        assert held.result(10) == 1
+    with pytest.raises(sqlite3.ProgrammingError):
+        desk.cursor()
