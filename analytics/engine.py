@@ -167,6 +167,9 @@ class Engine:
             self.use_rules_json(entry.body)
         elif entry.type is EntryType.TICK:
             self._tick(entry)
+        elif entry.type is EntryType.LOST:
+            self.counters["analysed"] += entry.readings
+            self.counters["lost"] += entry.readings
         self.clock_ms = max(self.clock_ms, entry.time_ms)
 
     # ---- time

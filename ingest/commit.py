@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ingest.decode import Decoded
-from ingest.retention import entries_done
+from store.cursors import entries_done, entries_reached
 from store.deadletters import DeadLetterWriter
 from store.journal import EntryType, JournalWriter
 from store.roles import wall_ms
@@ -43,6 +43,7 @@ class Committer:
             # Only closed segments can go: a full journal must have some.
             segment_bytes=min(config.journal.segment_bytes, limit // 4),
             max_bytes=limit,
+            reached=entries_reached(config.data),
         )
         self._letters = DeadLetterWriter(config.data / "journal", self.journal.next_number - 1)
         self._data: Path = config.data
