@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.counted import counted, service_span
+from analytics.kernels.flow import AirState, conversion, state_of
 from analytics.kernels.grid import dense, ratio
 from analytics.kernels.intervals import Int64, contains, span
 from analytics.window import Window
 from store.buckets import Buckets, empty_buckets
-from telemetry.registry import Customer
+from telemetry.registry import Customer, Station
 from telemetry.times import MINUTE_MS
 
 Bools = NDArray[np.bool_]
@@ -112,6 +113,15 @@ class AirMinutes:
         return self.energy.over(known), self.supply.over(known)
 
     @property
+    def missing(self) -> str:
+        """Which devices keep the balance of energy and air from being known, and what to do."""
+        lost = list(dict.fromkeys([*self.energy.never_known, *self.supply.never_known]))
+        if lost:
+            return (f"neither energy nor flow known in the window from {', '.join(lost)}: mend what is silent, "
+                    "or take it from stations.toml")
+        return "no minute in the window in which energy and supplied air are both known"
+
+    @property
     def flow_mean_m3_min(self) -> float | None:
         """Mean supplied flow over the minutes that know it; None where there is none."""
         weight = self.supply.shortest_ms
@@ -138,6 +148,13 @@ class AirMinutes:
     def sums(self, kind: str, devices: Sequence[str], column: str) -> Int64:
         """Return (devices, times) values of a sum column; 0 where a device has no row."""
         return table_of(self.rows(kind), devices, column, self.times_ms)
+
+
+def to_state(station: Station, wanted: AirState) -> float:
+    """Return the volume in another state of 1 m3 in the station's `flow_reference`."""
+    inlet = station.inlet
+    own = None if inlet is None else AirState(inlet.temperature_c, inlet.pressure_bar, inlet.humidity)
+    return conversion(state_of(station.flow_reference, own), wanted)
 
 
 def air_minutes(window: Window) -> AirMinutes:

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.error_codes import error_class
 from analytics.rules.evaluate import state_sample
 from analytics.rules.lifecycle import AlertState, Sample, advance, step, withdraw
 from analytics.rules.load import RulePack
@@ -146,7 +147,9 @@ class Alerts:
             row = int(rows[i])
             evidence: dict[str, Any] = {}
             if code is not None and table.codes[row, code] >= 0:
-                evidence[kind.codes[code].name] = texts[int(table.codes[row, code])]
+                text = texts[int(table.codes[row, code])]
+                found = error_class(text) if kind is PORT else None
+                evidence = {kind.codes[code].name: text, **(found.evidence() if found is not None else {})}
             for rule in self.rules_of(key.station, kind.name).values():
                 if isinstance(rule.input, StateInput) and kind.name in rule.input.device_kinds:
                     sample = state_sample(rule, int(table.time_ms[row]), names[int(state[i])], evidence)

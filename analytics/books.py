@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import Folded
+from analytics.folded import Folded
 from analytics.gather import MINUTE_MASK, Block, gather
 from analytics.shelf import Change
 from store.buckets import Buckets, empty_of

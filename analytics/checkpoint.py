@@ -25,6 +25,8 @@ def checkpoint_of(engine: Engine) -> Checkpoint:
     ]
     out.deaf = list(engine.deaf)
     out.outbox, engine.outbox = engine.outbox, []
+    out.advice = [(station, *record) for station, record in sorted(engine.advice.items())]
+    engine.advice.clear()
     for name, one in engine.kinds.items():
         _checkpoint_kind(engine, name, one, out)
     for station, kind in sorted(engine.changed_devices):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import AMOUNT_SCALE, METERED, NEVER, Devices
+from analytics.folded import AMOUNT_SCALE, METERED, NEVER, Devices
 from store.journal import DeviceKey
 from telemetry.channels import Kind
 from telemetry.registry import Registry, station_kind_of
@@ -75,6 +75,7 @@ def make_devices(
     offline = np.full(n, 300_000, np.int64)
     hold = np.zeros(n, np.bool_)
     rated_kw, rated_flow = np.full(n, np.nan), np.full(n, np.nan)
+    current_v, phases = np.full(n, np.nan), np.ones(n, np.int64)
     for i, key in enumerate(keys):
         if key.kind != kind.name:
             continue
@@ -85,6 +86,9 @@ def make_devices(
         if device is not None:
             rated_kw[i] = np.nan if device.rated_kw is None else device.rated_kw
             rated_flow[i] = np.nan if device.rated_flow_m3_min is None else device.rated_flow_m3_min
+            phases[i] = device.phases or 1
+            if device.power_from == "current":
+                current_v[i] = station.nominal_voltage_of(device)
     connectors = [texts.all[c] for c in lanes.connector]
     rank = np.zeros(n_lanes, np.int64)
     rank[np.argsort(np.array(connectors, dtype=object), kind="stable")] = np.arange(n_lanes)
@@ -104,4 +108,7 @@ def make_devices(
         np.array(lanes.place, np.int64),
         rank,
         first,
+        current_v,
+        phases,
+        texts.all,
     )

@@ -17,7 +17,7 @@ from analytics.alerts import Alerts, News
 from analytics.arrive import to_table
 from analytics.books import MinuteBook, from_buckets
 from analytics.devices import Lanes, Texts, make_devices
-from analytics.fold import NEVER
+from analytics.folded import NEVER
 from analytics.gaps import Gaps
 from analytics.gather import Block
 from analytics.latest import Latest
@@ -40,7 +40,7 @@ from wire.points_codec import encode_points
 Int64 = NDArray[np.int64]
 
 IDLE_MS = 5_000
-"""Event mode: after this time without a reading the watermark moves up to `now`."""
+"""Event mode: after this time of connection without a reading the watermark moves up to `now`."""
 DEAF_MS = 5_000
 """A pause in the journal's ticks longer than this means that ingest was not there to hear."""
 
@@ -86,14 +86,16 @@ class Engine:
         self.cursor = int(state.meta.get("cursor", 0))
         self.clock_ms = 0
         """Newest commit time of the journal."""
-        self.last_reading_ms = 0
-        """Commit time of the newest reading."""
+        self.quiet_from_ms = 0
+        """Since when ingest has been connected and nothing new has come."""
         self.heard_ms = 0
         """Live: newest tick at which ingest was connected."""
         self.deaf: list[tuple[int, int]] = []
         self.deaf_until_ms = LONG_AGO
         self.outbox: list[tuple[int, bytes]] = []
         """Derived rows (points, bytes) for the writer, to go down with the next checkpoint."""
+        self.advice: dict[str, tuple[int, bytes]] = {}
+        """Station -> (time, JSON) of new advice, to go down with the next checkpoint."""
         self.published_ms: dict[str, int] = {}
         """Station -> end of the minutes whose rows are out."""
         self.changed_devices: set[tuple[str, str]] = set()
@@ -127,11 +129,13 @@ class Engine:
         for entry in batch:
             frame = entry.frame()
             frames.setdefault(frame.kind.name, []).append(frame)
-        self.clock_ms = self.last_reading_ms = batch[-1].time_ms
-        for kind, found in frames.items():
-            self._take_frame(concat_frames(found), self.kinds[kind])
+        self.clock_ms = self.quiet_from_ms = batch[-1].time_ms
+        for found in frames.values():
+            self.fold_frame(concat_frames(found))
 
-    def _take_frame(self, frame: Frame, one: KindState) -> None:
+    def fold_frame(self, frame: Frame) -> None:
+        """Take readings of one kind, in order of arrival."""
+        one = self.kinds[frame.kind.name]
         self.counters["analysed"] += len(frame)
         future = frame.flags & FLAG_FUTURE != 0
         foreign = self.mismatch[frame.device] & ~future
@@ -176,10 +180,13 @@ class Engine:
 
     def _tick(self, entry: Entry) -> None:
         connected = entry.tick().connected
+        if not connected or entry.time_ms - self.clock_ms > DEAF_MS:
+            # What the broker has kept meanwhile is still to come.
+            self.quiet_from_ms = entry.time_ms
         if self._live:
             self._listen(entry.time_ms, connected=connected)
             self.now_ms[:] = np.maximum(self.now_ms, entry.time_ms)
-        idle = not self._live and connected and entry.time_ms - self.last_reading_ms >= IDLE_MS
+        idle = not self._live and connected and entry.time_ms - self.quiet_from_ms >= IDLE_MS
         target = self.now_ms - (0 if idle else self.config.lateness_ms)
         before = self.watermark_ms.copy()
         self.watermark_ms = np.maximum(before, target)

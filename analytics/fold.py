@@ -4,12 +4,13 @@
 only adds: what a correction changes is the fold after it minus the fold before it, over the rows that are kept.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.error_codes import LOCK, error_class
+from analytics.folded import AMOUNT_SCALE, GAUGE_SCALE, MEASURED_MS, METERED, Devices, Folded, minute_key
 from analytics.kernels.registers import Verdict, register_intervals
 from analytics.kernels.segments import (
     Pieces,
@@ -21,78 +22,11 @@ from analytics.kernels.segments import (
 )
 from analytics.kernels.states import IS_OCCUPIED, STATUS_OF_RANK, port_state
 from analytics.table import Table
-from telemetry.channels import COMPRESSOR, MACHINE_STATE, PORT, PORT_STATUS, Kind, Role
-from telemetry.times import HOUR_MS, MINUTE_MS
+from telemetry.channels import COMPRESSOR, MACHINE_STATE, PORT, PORT_STATUS, Role
+from telemetry.times import MINUTE_MS
 
 Int64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-GAUGE_SCALE = 1e6
-"""Gauges are kept in 10^-6 of their unit."""
-AMOUNT_SCALE = 1e9
-"""Energies, volumes and hours are kept in 10^-9 of their unit."""
-NEVER = np.iinfo(np.int64).max
-MEASURED_MS = 6 * HOUR_MS
-"""A reset is filled by the integral of power or flow only while that lies within this time."""
-
-METERED = {
-    "energy_kwh": ("energy", "power_kw", AMOUNT_SCALE / HOUR_MS),
-    "volume_m3": ("volume", "flow_m3_min", AMOUNT_SCALE / MINUTE_MS),
-}
-"""Register -> (column stem, gauge whose integral it is, amount units per gauge x ms)."""
-
-
-@dataclass(slots=True)
-class Devices:
-    """What a fold must know of the devices and lanes of one kind, by device or lane index."""
-
-    kind: Kind
-    offline_after_ms: Int64
-    hold: Mask
-    """Whether a gauge keeps its value until the next one (`integration = "hold"`)."""
-    rating: dict[str, NDArray[np.float64]]
-    """Register -> largest amount per ms [10^-9 units]; NaN where no rating is known."""
-    lane_device: Int64
-    lane_place: Int64
-    """Position of a lane among the lanes of its device."""
-    lane_rank: Int64
-    """Order of lanes by connector name; decides the last value among readings of the same time."""
-    first_register_ms: dict[str, Int64]
-    """Register -> (lanes,) time of its first value; `NEVER` where there is none."""
-
-
-@dataclass(slots=True)
-class Folded:
-    """Amounts of one fold, not yet added up: (key, column) may stand many times."""
-
-    keys: list[Int64] = field(default_factory=list)
-    columns: list[str] = field(default_factory=list)
-    amounts: list[Int64] = field(default_factory=list)
-    extremes: list[tuple[str, Int64, Int64]] = field(default_factory=list)
-    """(column, keys, values) of minima and maxima."""
-    lasts: list[tuple[str, Int64, Int64, Int64]] = field(default_factory=list)
-    """(gauge, keys, values, times), the last of each key at its end."""
-    run_rows: list[Int64] = field(default_factory=list)
-    run_columns: list[str] = field(default_factory=list)
-    run_amounts: list[Int64] = field(default_factory=list)
-    """Amounts of the run to which the given row of the table belongs."""
-
-    def add(self, column: str, key: Int64, amount: Int64) -> None:
-        """Add amounts to a column of the minutes named by `key`."""
-        self.columns.append(column)
-        self.keys.append(key)
-        self.amounts.append(amount)
-
-    def add_run(self, column: str, row: Int64, amount: Int64) -> None:
-        """Add amounts to the runs of the given rows."""
-        self.run_columns.append(column)
-        self.run_rows.append(row)
-        self.run_amounts.append(amount)
-
-
-def minute_key(device: Int64, minute: Int64) -> Int64:
-    """Return one integer for a device and a minute; its order is that of (device, minute)."""
-    return (device << 28) | minute
 
 
 def annotate(table: Table, fresh: Mask, devices: Devices) -> Table:
@@ -209,7 +143,23 @@ def fold(table: Table, counted: Mask, devices: Devices) -> Folded:
     for register, (stem, gauge, scale) in METERED.items():
         if register in kind.value_index:
             _fold_metered(table, lanes, counted, register, stem, gauge, scale, devices, out)
+    if kind is PORT:
+        _fold_lock_failures(table, lanes, counted, devices, out)
     return out
+
+
+def _fold_lock_failures(table: Table, lanes: Int64, counted: Mask, devices: Devices, out: Folded) -> None:
+    """Count each time that a connector reports a failure of its lock after something else, or as its first word."""
+    code = table.codes[lanes, PORT.code_index["error_code"]]
+    rows, code = lanes[code >= 0], code[code >= 0]
+    found = [c for c in np.unique(code).tolist() if (one := error_class(devices.texts[c])) and one.name == LOCK]
+    if not found:
+        return
+    fails = np.isin(code, found)
+    again = np.r_[False, fails[:-1] & (table.lane[rows[1:]] == table.lane[rows[:-1]])]
+    mine = rows[fails & ~again & counted[rows]]
+    out.add("lock_failures", minute_key(table.device[mine], table.time_ms[mine] // MINUTE_MS),
+            np.ones(len(mine), np.int64))
 
 
 def _fold_time(table: Table, counted: Mask, devices: Devices, out: Folded) -> None:
@@ -359,7 +309,13 @@ def _fold_metered(
     mine = counted[reg[found.decided]]
     start, end, amount = reg[found.start[mine]], reg[found.end[mine]], found.amount[mine].copy()
     decided = reg[found.decided[mine]]
-    for k in np.flatnonzero(found.verdict[mine] == Verdict.RESET):
+    reset = found.verdict[mine] == Verdict.RESET
+    for column, which in (("resets", reset), ("glitches", ~reset & (found.end[mine] > found.start[mine] + 1))):
+        at = decided[which]
+        if len(at):
+            out.add(f"{stem}_{column}", minute_key(table.device[at], table.time_ms[at] // MINUTE_MS),
+                    np.ones(len(at), np.int64))
+    for k in np.flatnonzero(reset):
         amount[k] = _reset_amount(table, rows, flow, start[k], end[k], decided[k], amount[k], register, scale, devices)
     _spread(table, start, end, amount, stem, devices, out)
 

@@ -7,7 +7,7 @@ presence 0. A late reading takes a gap back as long as the watermark has not rea
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import Devices
+from analytics.folded import Devices
 from analytics.shelf import Change, Shelf
 from analytics.table import Table
 

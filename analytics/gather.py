@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import Folded
+from analytics.folded import Folded
 from store.buckets import combine_of, empty_of
 
 Int64 = NDArray[np.int64]

@@ -27,8 +27,11 @@ WINDOWS = 4
 class Load(Protocol):
     """Loads a window of the station that is judged."""
 
-    def __call__(self, from_ms: int, to_ms: int, *, extremes: bool = False) -> Window:
-        """Return `[from_ms, to_ms)`, with minima, maxima and last values of gauges where asked for."""
+    def __call__(
+        self, from_ms: int, to_ms: int, *, extremes: bool = False, runs_from_ms: int | None = None,
+        columns: tuple[str, ...] = (),
+    ) -> Window:
+        """Return `[from_ms, to_ms)`; parameters as of `load_window`."""
 
 
 def judge(alerts: Alerts, station: Station, name: str, load: Load, from_ms: int, to_ms: int) -> None:
@@ -78,7 +81,11 @@ def _judge_detector(
     ends = idle_ends(station, from_ms, to_ms) if detector.every == "idle" else [to_ms]
     for end in ends:
         start = end - MINUTE_MS if detector.every == "idle" else from_ms
-        window = load(start - detector.lookback_ms, end, extremes=detector.extremes)
+        since = start - detector.lookback_ms
+        runs_from_ms = min(since, start - detector.runs_ms)
+        window = load(
+            since, end, extremes=detector.extremes, runs_from_ms=runs_from_ms, columns=detector.columns
+        )
         _judge_signal(alerts, rule, station, station_id, detector.find(window, start, end))
 
 
@@ -90,7 +97,9 @@ def _judge_signal(alerts: Alerts, rule: Rule, station: Station, station_id: str,
     turns = first | np.r_[True, holds[1:] != holds[:-1]][: len(holds)]
     followed = rule.update_share is not None
     for row in np.flatnonzero(turns | (followed & (holds == 1))).tolist():
-        key = AlertKey(rule.name, station_id, signal.kind, signal.devices[int(signal.device[row])])
+        device = int(signal.device[row])
+        kind = signal.kinds[device] if signal.kinds else signal.kind
+        key = AlertKey(rule.name, station_id, kind, signal.devices[device])
         if first[row] and holds[row] == 1 and alerts.holds(key) and not followed:
             continue
         value, coverage = float(signal.value[row]), float(signal.coverage[row])

@@ -2,7 +2,8 @@
 
 `base_flow` (non-production flow): the low end of 5-minute mean flows in hours without production. `mass_balance`:
 what the supply delivers and no meter counts. Both need a known supply flow. `load_cycles`: how long fixed-speed
-machines are loaded in idle hours; it needs no flow meter.
+machines are loaded in idle hours; it needs no flow meter. `pressure_decay`: how fast the pressure falls while no
+machine delivers. `night_trend`: what has been added since the nights before; it is no level and is fused into none.
 """
 
 from dataclasses import dataclass, field
@@ -14,12 +15,16 @@ from numpy.typing import NDArray
 from analytics.air import AirMinutes, air_minutes
 from analytics.figures import round_figure
 from analytics.kernels.intervals import Int64, contains
+from analytics.kernels.leakage import smallest_leak
 from analytics.kernels.quantile import block_means, quantile, quantile_range
+from analytics.leak_decay import Decay, pressure_decay
+from analytics.leak_trend import Growth, growth_of
+from analytics.nights import Nights, places
 from analytics.tariff import price_per_kwh
 from analytics.window import Window
 from telemetry.calendar import parse_hours
 from telemetry.channels import MACHINE_STATE
-from telemetry.times import MINUTE_MS
+from telemetry.times import MINUTE_MS, format_time
 
 Float64 = NDArray[np.float64]
 
@@ -35,7 +40,6 @@ METER_ERROR = 0.02
 RATED_FLOW_ERROR = 0.10
 """How far a machine's flow may be from its plate."""
 YEAR_MIN = 525_600
-_LATER = "not computed in this release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ def leaks_of(window: Window) -> dict[str, Any]:
     air = air_minutes(window)
     estimates = leak_estimates(air)
     fused = fuse(estimates, idle_declared=window.station.idle_hours is not None)
+    trends = [(nights, growth_of(nights)) for nights in places(air)]
+    grown = max((t for t in trends if t[1].leak_m3_min > 0), key=lambda t: t[1].leak_m3_min, default=None)
     leak = None if fused is None else fused.leak_m3_min
     flow, kwh_per_m3 = air.flow_mean_m3_min, air.kwh_per_m3
     prices = price_per_kwh(window, air.times_ms)
@@ -87,17 +93,46 @@ def leaks_of(window: Window) -> dict[str, Any]:
             "share": None if leak is None or not flow else round_figure(leak / flow),
             "kwh_per_year": kwh_per_year,
             "money_per_year": money,
-            "place": None if fused is None else fused.place,
-            "since": None,
+            "place": grown[0].place if grown else None if fused is None else fused.place,
+            "since": None if grown is None or grown[1].since_ms is None else format_time(grown[1].since_ms),
+            "growth_per_week_m3_min": round_figure(grown[1].per_week_m3_min) if grown else None,
+            "reason": "no method is usable in this window" if fused is None else fused.reason,
         },
-        "methods": [e.item() for e in estimates],
+        "methods": [e.item() for e in [*estimates, *(_trend(n, g) for n, g in trends)]]
+        + ([] if trends else [_trend(None, Growth(float("nan"), "no quiet night is known in the window")).item()]),
     }
 
 
+def _trend(nights: Nights | None, growth: Growth) -> Estimate:
+    place = "network" if nights is None else nights.place
+    usable = growth.leak_m3_min >= 0 and not np.isnan(growth.level_m3_min)
+    inputs = {
+        name: round_figure(value) for name in ("level_m3_min", "total_m3_min", "smallest_m3_min", "cusum")
+        if not np.isnan(value := getattr(growth, name))
+    }
+    inputs |= {"nights_before": growth.nights_before, "nights_after": growth.nights_after}
+    if not usable:
+        return Estimate("night_trend", None, None, None, place, f"{growth.reason}: ask for a window of weeks", inputs)
+    told = growth.leak_m3_min > 0
+    low, high = (round_figure(growth.low), round_figure(growth.high)) if told else (0.0, growth.smallest_m3_min)
+    return Estimate("night_trend", round_figure(growth.leak_m3_min), low, round_figure(high), place, growth.reason,
+                    inputs)
+
+
+def _decay(air: AirMinutes) -> Estimate:
+    text, idle = _idle(air)
+    found = pressure_decay(air, idle)
+    if not isinstance(found, Decay):
+        return Estimate("pressure_decay", None, None, None, "network", found, {"idle_hours": text})
+    inputs = {"idle_hours": text, "falls": found.falls, "minutes": found.minutes, "bar_per_min": found.bar_per_min,
+              "pressure_bar": found.pressure_bar}
+    return Estimate("pressure_decay", found.leak_m3_min, found.low, found.high, "network",
+                    "fall of the pressure in the receiver while no machine delivers", inputs)
+
+
 def leak_estimates(air: AirMinutes) -> list[Estimate]:
-    """Return what every method says of the window, usable or not."""
-    later = [Estimate(m, None, None, None, "network", _LATER) for m in ("pressure_decay", "night_trend")]
-    return [_base_flow(air), *_customers_base_flow(air), _mass_balance(air), _load_cycles(air), *later]
+    """Return what every method for the present level says of the window, usable or not."""
+    return [_base_flow(air), *_customers_base_flow(air), _mass_balance(air), _load_cycles(air), _decay(air)]
 
 
 def fuse(estimates: list[Estimate], *, idle_declared: bool) -> Estimate | None:
@@ -201,9 +236,10 @@ def _mass_balance(air: AirMinutes) -> Estimate:
     supplied_m3, metered_m3 = air.supply.over(known), air.meters.over(known)
     leak = (supplied_m3 - metered_m3 - stored_m3) / minutes
     flows = np.concatenate([s.amount_n[:, known].sum(axis=1) for s in (air.supply, air.meters)]) / 1e9 / minutes
-    half = 2 * float(np.sqrt(((METER_ERROR * flows) ** 2).sum()))
-    inputs = {"supplied_m3": round_figure(supplied_m3), "metered_m3": round_figure(metered_m3),
-              "stored_m3": round_figure(stored_m3), "minutes": round_figure(minutes), "meter_error": METER_ERROR}
+    half = smallest_leak(flows, METER_ERROR)
+    inputs = {"smallest_m3_min": round_figure(half), "supplied_m3": round_figure(supplied_m3),
+              "metered_m3": round_figure(metered_m3), "stored_m3": round_figure(stored_m3),
+              "minutes": round_figure(minutes), "meter_error": METER_ERROR}
     low, value, high = (round_figure(max(0.0, v)) for v in (leak - half, leak, leak + half))
     return Estimate("mass_balance", value, low, high, "network", "air that no meter counts", inputs)
 

@@ -1,6 +1,7 @@
 """From state.db to the window of a station: blocks, runs, and what is still open up to `now`."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ def load_window(
     *,
     now_ms: int | None = None,
     extremes: bool = False,
+    runs_from_ms: int | None = None,
+    columns: tuple[str, ...] = (),
+    with_minutes: bool = True,
 ) -> Window:
     """Load what analytics knows of a station in `[from_ms, to_ms)`, the segments still open included.
 
@@ -39,14 +43,22 @@ def load_window(
         Up to where open states hold; None: the station's `now`.
     extremes
         Whether minima, maxima and last values of gauges are needed too; key figures do without them.
+    runs_from_ms
+        From where on runs are needed, if earlier than `from_ms`: they tell of days at little cost.
+    columns
+        The only sums that are needed, and no runs; empty: everything.
+    with_minutes
+        False: only runs; months of them cost little.
     """
     kind, now, _ = reader.stations().get(station, ("charging", from_ms, from_ms))
     now = now if now_ms is None else now_ms
     devices = reader.devices(station)
+    runs_from_ms = from_ms if runs_from_ms is None else min(from_ms, runs_from_ms)
     minutes = {}
-    for one in KINDS:
+    wanted = columns.__contains__ if columns else _any if extremes else _summed
+    for one in KINDS if with_minutes else ():
         table = devices.get(one.name)
-        blocks = reader.blocks(station, one.name, from_ms, to_ms, _any if extremes else _summed)
+        blocks = reader.blocks(station, one.name, from_ms, to_ms, wanted)
         found = _with_open(blocks, None if table is None else open_minutes(table, now))
         inside = (found.start_ms >= from_ms) & (found.start_ms < to_ms)
         if len(found):
@@ -58,11 +70,33 @@ def load_window(
         to_ms=to_ms,
         now_ms=now,
         minutes=minutes,
-        runs=_runs(reader, station, from_ms, to_ms, devices, now),
+        runs={} if columns else _runs(reader, station, runs_from_ms, to_ms, devices, now),
         first_heard_ms=_times(devices, "first_ms"),
         last_heard_ms=_times(devices, "newest_ms"),
         deaf_ms=reader.deaf(from_ms, to_ms),
     )
+
+
+def load_outages(reader: StateReader, registry: Registry, station: str, from_ms: int, to_ms: int) -> Window:
+    """Load what uptime and sessions need: all runs, and of the minutes only the readings next to silences.
+
+    Parameters
+    ----------
+    from_ms, to_ms
+        Whole minutes, up to years apart.
+    """
+    window = load_window(reader, registry, station, from_ms, to_ms, with_minutes=False)
+    runs = window.runs.get("port")
+    if runs is None or not len(runs):
+        return window
+    listed = window.station.listed("port")
+    after_ms = np.array([window.station.offline_after_ms(listed.get(d)) for d in runs.devices], np.int64)[runs.device]
+    goes_on = np.r_[(runs.device[1:] == runs.device[:-1]) & (runs.start_ms[1:] <= runs.end_ms[:-1]), False]
+    last_ms = runs.end_ms[~goes_on]
+    hours = np.unique(np.concatenate((last_ms, last_ms - after_ms[~goes_on])) // HOUR_MS) * HOUR_MS
+    hours = hours[(hours + HOUR_MS > from_ms) & (hours < to_ms)]
+    blocks = [b for h in hours.tolist() for b in reader.blocks(station, "port", h, h + 1, "readings".__eq__)]
+    return replace(window, minutes={"port": join_buckets(blocks)})
 
 
 def _any(_column: str) -> bool:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from analytics.advise import Advisor
 from analytics.engine import Engine
 from analytics.judge import judge
 from analytics.loading import load_window
@@ -30,6 +31,7 @@ class Minutely:
         self._reader = reader
         self._config = config
         self._tidied_ms = 0
+        self._advisor = Advisor(self._window)
         self._described: dict[str, tuple[int, Station, int]] = {}
         """Station -> (day, registry entry, devices) of its last info rows."""
 
@@ -61,11 +63,17 @@ class Minutely:
                 self._publish(name, start, to_ms, to_ms)
                 self._describe(i, start)
                 engine.published_ms[name] = start = to_ms
+                if start == end:
+                    self._advisor.advise(engine, name, start)
         engine.commit_transitions()
 
-    def _window(self, station: str, from_ms: int, to_ms: int, *, extremes: bool = False) -> Window:
+    def _window(
+        self, station: str, from_ms: int, to_ms: int, *, extremes: bool = False, runs_from_ms: int | None = None,
+        columns: tuple[str, ...] = (),
+    ) -> Window:
         return load_window(
-            self._reader, self._engine.registry, station, from_ms, to_ms, now_ms=to_ms, extremes=extremes
+            self._reader, self._engine.registry, station, from_ms, to_ms, now_ms=to_ms, extremes=extremes,
+            runs_from_ms=runs_from_ms, columns=columns,
         )
 
     def _publish(self, name: str, from_ms: int, to_ms: int, done_ms: int, *, again: bool = False) -> None:

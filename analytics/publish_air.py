@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from analytics.air import AirMinutes, Side, air_minutes, side_of, table_of
+from analytics.air import AirMinutes, Side, air_minutes, side_of, table_of, to_state
 from analytics.counted import counted
+from analytics.kernels.flow import INLET
 from analytics.kernels.grid import max_per_device
-from analytics.kernels.thermo import TO_INLET, isentropic_kwh_per_m3
+from analytics.kernels.thermo import isentropic_kwh_per_m3
 from analytics.kpis.air import mean_known
 from analytics.kpis.machines import UNLOADED, cut_ins
 from analytics.leaks import fuse, leak_estimates
@@ -145,7 +146,7 @@ def _put_balance(m: _Minutes, fields: dict[str, Column]) -> None:
     pressure_bar = _pressure_bar(m)
     known = known & ~np.isnan(pressure_bar)
     any_known = m.total(known) > 0
-    inlet_m3 = (supply.amount_n * known).sum(axis=0) / 1e9 * TO_INLET[air.window.station.flow_reference]
+    inlet_m3 = (supply.amount_n * known).sum(axis=0) / 1e9 * to_state(air.window.station, INLET)
     useful = np.zeros(len(known))
     useful[known] = isentropic_kwh_per_m3(pressure_bar[known]) * inlet_m3[known]
     useful_kwh = known_where(any_known, m.total(useful))

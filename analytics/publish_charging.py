@@ -144,6 +144,10 @@ def _put_sessions(
     count = periods.sum_of(at, measured)
     fields["sessions"] = known_where(known, np.bincount(at, minlength=len(periods)))
     fields["sessions_successful"], fields["sessions_judged"] = known_where(known, good), known_where(known, judged)
+    listed = window.station.listed("port")
+    if chosen and all(getattr(listed.get(name), "rated_kw", None) is not None for name in ports):
+        overstay_s = np.array([s.overstay_s or 0.0 for s in ended])
+        fields["overstay_h"] = known_where(known, periods.sum_of(at, overstay_s) / 3600)
     fields["session_success_rate"] = over(good, judged)
     fields["sessions_measured"] = known_where(known, count)
     fields["sessions_measured_kwh"] = known_where(known, total_kwh)

@@ -41,6 +41,7 @@ def session_rows(window: Window, ended_from_ms: int, ended_to_ms: int) -> list[P
         "idle_s": np.array([s.idle_s for s in ended]),
         "stop_reason": tuple(s.stop_reason for s in ended),
         "outcome": tuple(s.outcome for s in ended),
+        "cause": tuple(s.cause for s in ended),
         "overstay": tuple(s.overstay for s in ended),
         "flags": tuple(",".join(s.flags) or None for s in ended),
     }

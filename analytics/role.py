@@ -7,12 +7,15 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
 from analytics.minutely import Minutely
+from analytics.recompute import recompute
 from analytics.snapshot import Snapshots, recall, restore
+from store import orders
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
 from store.roles import RoleLock, RoleStatus, wall_ms, write_status
@@ -82,6 +85,29 @@ class Analytics:
             self._commit_if_due()
         return bool(entries)
 
+    def recompute(self) -> None:
+        """Make everything but alerts anew from the journal, with what came too late.
+
+        Raises
+        ------
+        JournalError
+            If the journal no longer begins at its beginning.
+        """
+        self.commit()
+        with TemporaryDirectory(dir=self.config.data, prefix="recompute-") as folder:
+            self.engine, self.snapshots = recompute(self.engine, self.config.data / "journal", Path(folder))
+        self.minutely = Minutely(self.engine, StateReader.open(self.path), self.config)
+
+    def _recompute_if_asked(self) -> None:
+        if not orders.is_asked(self.config.data):
+            return
+        try:
+            self.recompute()
+        except JournalError as error:
+            orders.answer(self.config.data, str(error))
+        else:
+            orders.answer(self.config.data)
+
     def _work_off_minutes(self) -> None:
         """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk."""
         if self.minutely.due():
@@ -115,6 +141,7 @@ class Analytics:
         now = wall_ms()
         if now - self.status.updated_ms < 1_000:
             return
+        self._recompute_if_asked()
         engine = self.engine
         self.status.updated_ms, self.status.ready = now, True
         self.status.problems = [p for p in (engine.rules_problem, *engine.alerts.problems.values()) if p]

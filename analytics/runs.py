@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import Folded
+from analytics.folded import Folded
 from analytics.latest import Latest
 from analytics.shelf import Change
 from analytics.table import Table
@@ -90,7 +90,7 @@ class RunBook:
         return run
 
     def _add(self, folded: Folded, group: Int64, keys: list[RunKey], sign: int) -> None:
-        for column in ("ms", "energy_n"):
+        for column, attribute in (("ms", "length_ms"), ("energy_n", "energy_n")):
             total = np.zeros(len(keys), np.int64)
             for name, rows, amounts in zip(folded.run_columns, folded.run_rows, folded.run_amounts, strict=True):
                 if name == column:
@@ -99,11 +99,7 @@ class RunBook:
                 run = self._get(keys[k])
                 if run is None:
                     continue
-                amount = sign * int(total[k])
-                if column == "ms":
-                    run.length_ms += amount
-                else:
-                    run.energy_n += amount
+                setattr(run, attribute, getattr(run, attribute) + sign * int(total[k]))
                 self.dirty.add(keys[k])
 
 

@@ -1,15 +1,19 @@
 """Charging sessions: unbroken occupied intervals of a port."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
+from analytics.error_codes import error_class
 from analytics.figures import round_figure
 from analytics.kernels.grid import sum_per_device
 from analytics.window import Runs, Window
 from telemetry.channels import OCCUPIED_STATUS
-from telemetry.times import format_time
+from telemetry.times import MINUTE_MS, format_time
 
 SUCCESS_KWH = 0.1
 """A session that delivers no more than this is no success (kwwhat)."""
@@ -41,8 +45,14 @@ class Session:
     stop_reason: str | None
     outcome: str
     """success, zero_energy, failed, interrupted, open; unknown where a closed session's energy is not measured."""
+    error_code: str | None
+    """The code or stop reason that `cause` is told from; None where none was sent or it was a success."""
+    cause: str | None
+    """Who or what a session that failed is owed to: user, vehicle, charger, grid, network; None where unknown."""
+    overstay_s: float | None
+    """Idle time beyond what the port's rated power allows (`allowed_idle_s`); None where that is not known."""
     overstay: str | None
-    """None: not judged in this release."""
+    """info: within what is allowed; warning: beyond; error: twice as long or more; None where it is not known."""
     flags: tuple[str, ...]
     """`offline`: the port was silent for a part of it; `energy_unknown`."""
 
@@ -60,6 +70,8 @@ class Session:
             "idle_s": self.idle_s,
             "stop_reason": self.stop_reason,
             "outcome": self.outcome,
+            "error_code": self.error_code,
+            "cause": self.cause,
             "overstay": self.overstay,
             "flags": list(self.flags),
         }
@@ -90,11 +102,12 @@ def all_sessions(window: Window) -> list[Session]:
     if runs is None or not len(runs):
         return []
     measured = _measured_ports(window)
+    rated_kw = {name: device.rated_kw for name, device in window.station.listed("port").items()}
     table = _Table(
         runs, runs.device.tolist(), runs.start_ms.tolist(), runs.end_ms.tolist(), runs.in_charge.tolist(),
         runs.energy_n.tolist(), runs.peak_kw.tolist(),
     )
-    found = [_session(table, group, after, measured) for group, after in _groups(table)]
+    found = [_session(table, group, after, measured, rated_kw) for group, after in _groups(table)]
     return sorted(found, key=lambda s: (s.start_ms, s.port))
 
 
@@ -141,7 +154,26 @@ def _groups(table: _Table) -> list[tuple[list[int], int | None]]:
     return found
 
 
-def _session(table: _Table, group: list[int], after: int | None, measured: frozenset[str]) -> Session:
+def allowed_idle_s(rated_kw: float) -> float:
+    """Return how long a vehicle may stay without charging [s], by the rated power of the port.
+
+    120 min up to 3.68 kW, 60 min up to 7.36 kW, 30 min below 50 kW, else 15 min (rule of sap-labs-france/ev-server).
+    """
+    minutes = 120 if rated_kw <= 3.68 else 60 if rated_kw <= 7.36 else 30 if rated_kw < 50 else 15
+    return minutes * MINUTE_MS / 1000
+
+
+def _overstay(idle_s: float, rated_kw: float | None) -> tuple[float | None, str | None]:
+    if rated_kw is None:
+        return None, None
+    allowed_s = allowed_idle_s(rated_kw)
+    level = "info" if idle_s < allowed_s else "warning" if idle_s < 2 * allowed_s else "error"
+    return max(0.0, idle_s - allowed_s), level
+
+
+def _session(
+    table: _Table, group: list[int], after: int | None, measured: frozenset[str], rated_kw: Mapping[str, float | None]
+) -> Session:
     runs, start, end = table.runs, table.start_ms, table.end_ms
     charging = [i for i in group if table.in_charge[i]]
     charging_ms = sum(end[i] - start[i] for i in charging)
@@ -153,6 +185,10 @@ def _session(table: _Table, group: list[int], after: int | None, measured: froze
     energy_kwh = round_figure(energy_n / 1e9) if known else None
     reason = _stop_reason(runs, group, after)
     offline = any(start[b] > end[a] for a, b in pairwise(group))
+    outcome = _outcome(None if after is None else runs.state[after], reason, energy_kwh)
+    idle_s = (occupied_ms - charging_ms) / 1000
+    error_code, cause = _cause(runs, group, after, outcome, reason, offline=offline)
+    overstay_s, overstay = _overstay(idle_s, rated_kw.get(port))
     return Session(
         port=port,
         session_id=next((runs.session_id[i] for i in group if runs.session_id[i]), None),
@@ -162,10 +198,13 @@ def _session(table: _Table, group: list[int], after: int | None, measured: froze
         energy_kwh=energy_kwh,
         peak_kw=round_figure(max(peaks)) if peaks else None,
         charging_s=charging_ms / 1000,
-        idle_s=(occupied_ms - charging_ms) / 1000,
+        idle_s=idle_s,
         stop_reason=reason or None,
-        outcome=_outcome(None if after is None else runs.state[after], reason, energy_kwh),
-        overstay=None,
+        outcome=outcome,
+        error_code=error_code,
+        cause=cause,
+        overstay_s=overstay_s,
+        overstay=overstay,
         flags=(*(("offline",) if offline else ()), *(() if known else ("energy_unknown",))),
     )
 
@@ -190,10 +229,31 @@ def _outcome(state_after: str | None, stop_reason: str, energy_kwh: float | None
     return "success" if energy_kwh > SUCCESS_KWH else "zero_energy"
 
 
+def _cause(
+    runs: Runs, group: list[int], after: int | None, outcome: str, stop_reason: str, *, offline: bool
+) -> tuple[str | None, str | None]:
+    """Return the code that speaks for a session that was no success, and its cause; without one what can be told."""
+    if outcome not in ("interrupted", "failed", "zero_energy"):
+        return None, None
+    said = [stop_reason, *(runs.error_code[i] for i in (*([] if after is None else [after]), *reversed(group)))]
+    for code in said:
+        found = error_class(code) if code else None
+        if found is not None and found.failure:
+            return code, found.cause
+    unknown = next((code for code in said if code and error_class(code) is None), None)
+    if outcome == "zero_energy":
+        states = {runs.state[i] for i in group}
+        told = {"SuspendedEVSE": "charger", "SuspendedEV": "vehicle"}
+        tried = any(runs.in_charge[i] for i in group)
+        return unknown, next((cause for state, cause in told.items() if state in states), None if tried else "user")
+    return unknown, "charger" if outcome == "interrupted" else "network" if offline else None
+
+
 def _measured_ports(window: Window) -> frozenset[str]:
-    """Return the ports whose energy was measured at any time in the window."""
-    minutes = window.minutes.get("port")
+    """Return the ports whose energy was measured at any time in the window, or flowed in a run that it tells of."""
+    minutes, runs = window.minutes.get("port"), window.runs["port"]
+    flowed = frozenset(runs.devices[d] for d in np.unique(runs.device[runs.energy_n != 0]).tolist())
     if minutes is None or "energy_ms" not in minutes.columns:
-        return frozenset()
+        return flowed
     covered_ms = sum_per_device(minutes.device, minutes.columns["energy_ms"], len(minutes.devices))
-    return frozenset(d for d, ms in zip(minutes.devices, covered_ms, strict=True) if ms > 0)
+    return flowed | {d for d, ms in zip(minutes.devices, covered_ms, strict=True) if ms > 0}

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.fold import METERED, NEVER, Devices, Folded, annotate, fold
+from analytics.fold import annotate, fold
+from analytics.folded import METERED, NEVER, Devices, Folded
 from analytics.keep import keep_cells, last_cells
 from analytics.kernels.segments import group_starts
+from analytics.power import with_power
 from analytics.repeats import Repeats
 from analytics.table import Table, concat, empty_table, sort_and_merge
 from telemetry.channels import Kind, Role
@@ -165,6 +167,7 @@ class Shelf:
 
     def take(self, batch: Table) -> list[Change]:
         """Put a batch of accepted readings, in order of arrival, into the kept rows; return what changed."""
+        batch = with_power(batch, self.devices)
         new, _ = sort_and_merge(batch)
         head_of = self._head_rows(np.unique(new.device))
         ahead = (new.time_ms > self.newest_ms[new.device]) | (

@@ -51,7 +51,7 @@ class Snapshots:
         checkpoint.snapshots.append(("engine", msgspec.msgpack.encode({
             "keys": [[k.station, k.kind, k.device] for k in engine.keys],
             "now": engine.now_ms.tolist(), "watermark": engine.watermark_ms.tolist(),
-            "published": engine.published_ms, "clock": engine.clock_ms, "last_reading": engine.last_reading_ms,
+            "published": engine.published_ms, "clock": engine.clock_ms, "quiet_from": engine.quiet_from_ms,
             "corrected": {
                 name: {s: sorted(m) for s, m in one.minutes.corrected.items()} for name, one in engine.kinds.items()
             },
@@ -95,7 +95,7 @@ def restore(engine: Engine, snapshots: dict[str, bytes]) -> None:
     engine.now_ms = np.array(place["now"], np.int64)
     engine.watermark_ms = np.array(place["watermark"], np.int64)
     engine.published_ms = dict(place["published"])
-    engine.clock_ms, engine.last_reading_ms = place["clock"], place["last_reading"]
+    engine.clock_ms, engine.quiet_from_ms = place["clock"], place["quiet_from"]
     engine.heard_ms, engine.deaf_until_ms = place["heard"], place["deaf_until"]
     engine.deaf = [(a, b) for a, b in place["deaf"]]
     for name, one in engine.kinds.items():

@@ -1,4 +1,4 @@
-"""The energy price of a station, minute by minute."""
+"""The energy price of a station and the air price of a customer, minute by minute."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from analytics.kernels.intervals import Int64, contains, intersect, span
 from analytics.window import Window
 from telemetry.calendar import parse_hours
+from telemetry.registry import Customer
+from telemetry.times import MINUTE_MS
 
 
 def price_per_kwh(window: Window, times_ms: Int64) -> NDArray[np.float64]:
@@ -37,4 +39,28 @@ def price_per_kwh(window: Window, times_ms: Int64) -> NDArray[np.float64]:
             hours = parse_hours(period.hours).intervals(window.from_ms, window.to_ms, window.station.zone)
             holds = intersect(holds, hours)
         out[contains(holds, times_ms)] = period.price
+    return out
+
+
+def price_per_m3(window: Window, customer: Customer, times_ms: Int64) -> NDArray[np.float64]:
+    """Return what a customer pays per m3 at each time, in the station's currency; NaN where no price holds.
+
+    Of dated prices the one that began last holds; one without `from` has always held.
+
+    Parameters
+    ----------
+    window
+        The station, for local midnight.
+    customer
+        Whose price.
+    times_ms
+        (n,) times.
+    """
+    price = customer.price_per_m3
+    if not isinstance(price, list):
+        return np.full(len(times_ms), np.nan if price is None else float(price))
+    out = np.full(len(times_ms), np.nan)
+    dated = [(window.station.moment(p.from_), p.price) for p in price]
+    for start_ms, value in sorted(dated, key=lambda d: -(10**15) if d[0] is None else d[0]):
+        out[times_ms >= (-(10**15) if start_ms is None else start_ms - start_ms % MINUTE_MS)] = value
     return out

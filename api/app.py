@@ -11,11 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.auth import Gate
+from api.bodies import FORMATS
 from api.docs_page import docs_page
+from api.limits import BodyLimit, Failures
+from api.openapi import document_problems
 from api.params import Json
 from api.problems import Problem
-from api.routes import alerts, operation, series, silences, stations, stream, webhooks
-from api.schemas import TYPES, webhook_schema
+from api.routes import alerts, audit, groups, nevi, operation, series, silences, statements, stations, stream, webhooks
+from api.schemas import TYPES, format_schema, webhook_schema
 from api.services import Services
 
 BASE = "/api/v1"
@@ -54,11 +57,14 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    app.add_middleware(Gate, api=services.config.api, tokens=services.tokens)
+    app.state.failures = Failures()
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Gate, api=services.config.api, tokens=services.tokens, failures=app.state.failures)
     app.add_middleware(_SafeHeaders)
-    for part in (stations, series, alerts, silences, webhooks, stream, operation):
+    for part in (stations, groups, nevi, statements, series, alerts, silences, webhooks, stream, audit, operation):
         app.include_router(part.router, prefix=BASE)
     app.include_router(operation.outside)
+    document_problems(app)
     app.include_router(_documents(app))
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
@@ -74,13 +80,21 @@ def _documents(app: FastAPI) -> APIRouter:
 
     @router.get("/schemas/")
     def get_schemas() -> Json:
-        return Json({"items": [{"type": t, "url": f"/schemas/{t}.json"} for t in TYPES], "next_cursor": None})
+        items: list[dict[str, str | None]] = [
+            {"type": t, "format": "standard", "url": f"/schemas/{t}.json"} for t in TYPES
+        ]
+        items += [{"type": None, "format": f, "url": f"/schemas/{f}.json"} for f in FORMATS if f != "standard"]
+        return Json({"items": items, "next_cursor": None})
 
     @router.get("/schemas/{name}")
     def get_schema(name: str) -> Json:
-        type_ = name.removesuffix(".json")
-        if type_ not in TYPES:
+        stem = name.removesuffix(".json")
+        if stem in TYPES:
+            schema = webhook_schema(stem)
+        elif stem in FORMATS and stem != "standard":
+            schema = format_schema(stem)
+        else:
             raise Problem(404, f"there is no schema {name!r}; /schemas/ lists all")
-        return Json(webhook_schema(type_), media_type="application/schema+json")
+        return Json(schema, media_type="application/schema+json")
 
     return router

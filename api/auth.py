@@ -12,6 +12,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.limits import Failures, address_of
 from api.problems import problem_response
 from telemetry.config import ApiConfig, split_listen
 from telemetry.errors import ConfigError
@@ -105,8 +106,9 @@ def _loopback(host: str) -> bool:
 class Gate:
     """ASGI middleware: refuses whoever may not call, and notes who calls in `scope["state"]["caller"]`."""
 
-    def __init__(self, app: ASGIApp, api: ApiConfig, tokens: Sequence[Token]) -> None:
+    def __init__(self, app: ASGIApp, api: ApiConfig, tokens: Sequence[Token], failures: Failures) -> None:
         self._app = app
+        self._failures = failures
         self._tokens = list(tokens)
         host, _ = split_listen(api.listen)
         public = urlsplit(api.public_url).hostname
@@ -118,6 +120,11 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        wait_s = self._failures.wait_s(address_of(scope)) if _tries(scope, headers) else 0.0
+        if wait_s:
+            detail = f"too many wrong tokens from {address_of(scope)}; wait {wait_s:.0f} s"
+            await problem_response(429, detail, headers={"Retry-After": str(int(wait_s) + 1)})(scope, receive, send)
+            return
         refusal, caller, by_cookie = self._judge(scope, headers)
         if refusal is None and (not self._tokens or by_cookie):
             refusal = _cross_site(scope, headers)
@@ -141,6 +148,8 @@ class Gate:
             return None, ANYONE, False
         caller, by_cookie = self._who(headers)
         path: str = scope["path"]
+        if caller is None and "authorization" in headers:
+            self._failures.note(address_of(scope))
         if caller is None:
             if path.startswith(_OPEN_PREFIXES) or not _guarded(path):
                 return None, None, False
@@ -176,6 +185,11 @@ def find_caller(tokens: Sequence[Token], given: str) -> Caller | None:
     return found
 
 
+def _tries(scope: Scope, headers: Headers) -> bool:
+    """Return whether a request brings a token that could be a guess."""
+    return "authorization" in headers or scope["path"].endswith("/login")
+
+
 def _guarded(path: str) -> bool:
     """Return whether a path is a call; all else is the page's static files."""
     return path.startswith(("/api/", "/metrics"))
@@ -192,6 +206,8 @@ def _cross_site(scope: Scope, headers: Headers) -> tuple[int, str] | None:
     method = scope["method"]
     if method in ("GET", "HEAD", "OPTIONS"):
         return None
+    if headers.get("sec-fetch-site") == "cross-site":
+        return 403, f"{method} from a page of another site is refused; call it from a program or from our own page"
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json" or (method == "DELETE" and not kind):
         # A browser asks before it sends any DELETE to another site.

@@ -6,7 +6,6 @@ on from the cursor; a transition that comes again is met by its id.
 """
 
 import contextlib
-import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +15,9 @@ from typing import Any
 import msgspec
 
 from analytics.rules.transitions import Transition
-from api.bodies import FORMATS, standard
-from api.endpoints import list_endpoints
-from api.silences import Hold, holds_at
+from api.bodies import Notice, standard_members
+from api.routing import Routes, hashed, make_deliveries
+from api.silences import holds_at
 from api.transitions import alert_data, decode_transition
 from store.sqlite import connect
 from telemetry.times import format_time
@@ -31,23 +30,29 @@ CREATE TABLE IF NOT EXISTS event(
 CREATE INDEX IF NOT EXISTS event_alert ON event(alert, n);
 CREATE TABLE IF NOT EXISTS alert(
     alert TEXT PRIMARY KEY, rule TEXT, category TEXT, severity TEXT, state TEXT, station TEXT,
-    fired_ms INTEGER, resolved_ms INTEGER, data BLOB) WITHOUT ROWID;
+    fired_ms INTEGER, resolved_ms INTEGER, tier INTEGER, acknowledged INTEGER, told_ms INTEGER,
+    data BLOB) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS alert_fired ON alert(fired_ms, alert);
 CREATE INDEX IF NOT EXISTS alert_firing ON alert(station) WHERE state = 'firing';
 CREATE TABLE IF NOT EXISTS delivery(
     n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, endpoint TEXT NOT NULL, event INTEGER, alert TEXT,
     type TEXT NOT NULL, created_ms INTEGER NOT NULL, body BLOB NOT NULL, state TEXT NOT NULL,
     next_at_ms INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, attempted_ms INTEGER, last_status INTEGER,
-    last_latency_ms INTEGER, last_error TEXT, reached INTEGER NOT NULL DEFAULT 1);
-CREATE INDEX IF NOT EXISTS delivery_due ON delivery(endpoint, next_at_ms) WHERE state = 'pending';
+    last_latency_ms INTEGER, last_error TEXT, reached INTEGER NOT NULL DEFAULT 1, bundle INTEGER);
+CREATE INDEX IF NOT EXISTS delivery_pending ON delivery(endpoint, n, next_at_ms) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS delivery_due ON delivery(next_at_ms) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS delivery_test ON delivery(endpoint) WHERE state = 'pending' AND type = 'webhook.test';
+CREATE INDEX IF NOT EXISTS delivery_state ON delivery(state);
+CREATE INDEX IF NOT EXISTS delivery_bundle ON delivery(bundle) WHERE bundle IS NOT NULL;
 CREATE INDEX IF NOT EXISTS delivery_order ON delivery(endpoint, alert, event);
 CREATE INDEX IF NOT EXISTS delivery_held ON delivery(alert) WHERE state = 'held';
 CREATE TABLE IF NOT EXISTS endpoint(
-    id TEXT PRIMARY KEY, url TEXT, secret TEXT, format TEXT, allow_private TEXT, source TEXT, enabled INTEGER,
-    disabled_reason TEXT, created_ms INTEGER) WITHOUT ROWID;
+    id TEXT PRIMARY KEY, created_ms INTEGER, enabled INTEGER, disabled_reason TEXT, body BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS silence(id TEXT PRIMARY KEY, from_ms INTEGER, to_ms INTEGER, body BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS exclusion(
     id TEXT PRIMARY KEY, station TEXT, from_ms INTEGER, to_ms INTEGER, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS statement(
+    station TEXT, month TEXT, issued_ms INTEGER, body BLOB, PRIMARY KEY(station, month)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mqtt_topic(topic TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit(
     n INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER, caller TEXT, action TEXT, subject TEXT, body BLOB);
@@ -76,10 +81,12 @@ class Desk:
         path: Path,
         *,
         base_url: str = "",
+        routes: Routes | None = None,
         opener: Callable[..., sqlite3.Connection] = connect,
     ) -> None:
         self._path = path
         self._base_url = base_url.rstrip("/")
+        self.routes = routes or Routes()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = opener(path, durable=True)
         # It holds the secrets of endpoints.
@@ -170,19 +177,45 @@ class Desk:
             data = msgspec.json.decode(row[0])
             data["sequence"] += 1
             data["acknowledgement"] = {"by": by, "note": note, "at": format_time(time_ms)}
-            id_ = _hashed(f"acknowledged\n{alert}\n{data['sequence']}")
+            id_ = hashed(f"acknowledged\n{alert}\n{data['sequence']}")
             return self._append(db, id_, "alert.acknowledged", time_ms, data, (row[1], row[2]), now_ms)
+
+    def escalate(self, alert: str, tier: int, *, time_ms: int, now_ms: int) -> Event | None:
+        """Carry a firing alert that nobody has taken on to a higher tier; None where that is no longer so.
+
+        Parameters
+        ----------
+        alert, tier
+            Which alert, and whom it reaches now.
+        time_ms
+            The station's `now`.
+        now_ms
+            Wall time.
+        """
+        with self.write() as db:
+            row = db.execute(
+                "SELECT data, fired_ms FROM alert WHERE alert = ? AND state = 'firing' AND NOT acknowledged "
+                "AND tier < ?", (alert, tier),
+            ).fetchone()
+            if row is None:
+                return None
+            data = msgspec.json.decode(row[0])
+            data["sequence"] += 1
+            data["tier"] = tier
+            id_ = hashed(f"escalated\n{alert}\n{tier}")
+            return self._append(db, id_, "alert.escalated", time_ms, data, (row[1], None), now_ms)
 
     def _take_one(self, db: sqlite3.Connection, transition: Transition, now_ms: int) -> Event | None:
         """Put a transition into the list; None where it is already there."""
         if db.execute("SELECT 1 FROM event WHERE id = ?", (transition.id,)).fetchone():
             return None
         row = db.execute("SELECT data FROM alert WHERE alert = ?", (transition.alert,)).fetchone()
-        before: dict[str, Any] = {"sequence": 0, "acknowledgement": None}
+        before: dict[str, Any] = {"sequence": 0, "acknowledgement": None, "tier": 1}
         if row is not None:
             before = msgspec.json.decode(row[0])
         data = alert_data(transition, before["sequence"] + 1, self._base_url)
         data["acknowledgement"] = before["acknowledgement"]
+        data["tier"] = before["tier"]
         times = (transition.fired_ms, transition.resolved_ms)
         return self._append(db, transition.id, transition.type, transition.time_ms, data, times, now_ms)
 
@@ -197,7 +230,8 @@ class Desk:
         now_ms: int,
     ) -> Event:
         """Give an event its number, change its alert and make its deliveries; `times` are fired and resolved."""
-        body = standard(type_, time_ms, data)
+        notice = Notice(type_, time_ms, data)
+        body = msgspec.json.encode(standard_members(notice))
         alert, station, sequence = data["id"], data["station"], data["sequence"]
         n = db.execute(
             "INSERT INTO event(id, type, alert, station, time_ms, sequence, body) VALUES(?, ?, ?, ?, ?, ?, ?)",
@@ -205,33 +239,17 @@ class Desk:
         ).lastrowid
         assert n is not None  # noqa: S101 - an INSERT has one
         db.execute(
-            "INSERT OR REPLACE INTO alert VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO alert VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(alert) DO UPDATE SET "
+            "severity = excluded.severity, state = excluded.state, fired_ms = excluded.fired_ms, "
+            "resolved_ms = excluded.resolved_ms, tier = excluded.tier, acknowledged = excluded.acknowledged, "
+            "data = excluded.data",
             (
                 alert, data["rule"], data["category"], data["severity"], data["state"], station, *times,
-                msgspec.json.encode(data),
+                data["tier"], data["acknowledgement"] is not None, now_ms, msgspec.json.encode(data),
             ),
         )
-        event = Event(n, id_, type_, alert, station, time_ms, sequence, body)
-        self._make_deliveries(db, event, data, now_ms, holds_at(db, time_ms))
-        return event
-
-    def _make_deliveries(
-        self, db: sqlite3.Connection, event: Event, data: dict[str, Any], now_ms: int, holds: list[Hold]
-    ) -> None:
-        """Make one delivery per enabled endpoint; a silenced one is held, unless it closes what was sent before."""
-        silenced = any(hold.matches(data) for hold in holds)
-        for endpoint in list_endpoints(db):
-            if not endpoint.enabled:
-                continue
-            held = silenced and not (event.type == "alert.resolved" and _went_out(db, endpoint.id, event.alert))
-            db.execute(
-                "INSERT INTO delivery(id, endpoint, event, alert, type, created_ms, body, state, next_at_ms) "
-                "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    message_id(event.id, endpoint.id), endpoint.id, event.n, event.alert, event.type, now_ms,
-                    FORMATS[endpoint.format](event.type, event.time_ms, data), "held" if held else "pending", now_ms,
-                ),
-            )
+        make_deliveries(db, notice, id_, n, holds=holds_at(db, time_ms), routes=self.routes, now_ms=now_ms)
+        return Event(n, id_, type_, alert, station, time_ms, sequence, body)
 
     def events(self, after: int, limit: int) -> list[Event]:
         """Return the events after a number, in order."""
@@ -242,23 +260,6 @@ class Desk:
         return [Event(*row) for row in rows]
 
 
-def _went_out(db: sqlite3.Connection, endpoint: str, alert: str) -> bool:
-    row = db.execute(
-        "SELECT 1 FROM delivery WHERE endpoint = ? AND alert = ? AND state IN ('pending', 'delivered')",
-        (endpoint, alert),
-    ).fetchone()
-    return row is not None
-
-
-def message_id(transition: str, endpoint: str) -> str:
-    """Return `webhook-id`: the same for a transition and an endpoint after every crash."""
-    return "msg_" + _hashed(f"{transition}\n{endpoint}")
-
-
-def _hashed(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
 def audit(
     db: sqlite3.Connection, *, now_ms: int, caller: str, action: str, subject: str, body: object = None
 ) -> None:
@@ -267,3 +268,18 @@ def audit(
         "INSERT INTO audit(time_ms, caller, action, subject, body) VALUES(?, ?, ?, ?, ?)",
         (now_ms, caller, action, subject, msgspec.json.encode(body)),
     )
+
+
+def list_audit(db: sqlite3.Connection, before: int | None, limit: int) -> list[dict[str, Any]]:
+    """Return who changed what, newest first, below number `before`."""
+    rows = db.execute(
+        "SELECT n, time_ms, caller, action, subject, body FROM audit WHERE ? IS NULL OR n < ? ORDER BY n DESC LIMIT ?",
+        (before, before, limit),
+    )
+    return [
+        {
+            "n": n, "time": format_time(time_ms), "caller": caller, "action": action, "subject": subject,
+            "body": msgspec.Raw(body),
+        }
+        for n, time_ms, caller, action, subject, body in rows
+    ]

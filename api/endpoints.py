@@ -1,30 +1,26 @@
 """Receivers of alerts: those of voltair.toml and those added by the API."""
 
+import functools
 import hashlib
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-from api.bodies import FORMATS
 from api.guard import check_url
-from api.signing import secret_key
-from telemetry.config import WebhookConfig
+from api.signing import ROBOT_SIGNED, secret_key
+from telemetry.config import WebhookConfig, WebhookSettings
 from telemetry.errors import ConfigError
-from telemetry.times import format_time
+from telemetry.times import format_time, parse_duration_ms
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Endpoint(WebhookSettings, frozen=True, kw_only=True):
     """One receiver."""
 
     id: str
-    url: str
-    secret: str = ""
-    """`whsec_...`, several separated by spaces; "" sends unsigned bodies."""
-    format: str = "standard"
-    allow_private: tuple[str, ...] = ()
-    """Private networks that the receiver may live in; plain http only to these."""
     source: str = "api"
     """`config` (voltair.toml) or `api`."""
     enabled: bool = True
@@ -33,36 +29,69 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int = 0
 
     def public(self) -> dict[str, Any]:
-        """Return it as the API shows it: the secret stays here."""
+        """Return it as the API shows it: secrets, values of headers and keys in a robot's URL stay here."""
+        shown = msgspec.to_builtins(self)
+        for name in ("secret", "created_ms"):
+            del shown[name]
         return {
-            "id": self.id, "url": self.url, "format": self.format, "allow_private": list(self.allow_private),
-            "source": self.source, "enabled": self.enabled, "disabled_reason": self.disabled_reason or None,
-            "signed": bool(self.secret), "created": format_time(self.created_ms),
+            **shown, "id": self.id, "url": _shown_url(self), "headers": dict.fromkeys(self.headers, "***"),
+            "disabled_reason": self.disabled_reason or None, "signed": bool(self.secret),
+            "created": format_time(self.created_ms),
         }
 
 
-_COLUMNS = "id, url, secret, format, allow_private, source, enabled, disabled_reason, created_ms"
+def _shown_url(endpoint: Endpoint) -> str:
+    """Return a URL without what opens the robot behind it: a key in its query, or the end of its path."""
+    if endpoint.format not in ("wecom", "dingtalk", "feishu", "slack"):
+        return endpoint.url
+    parts = urlsplit(endpoint.url)
+    if parts.query:
+        return parts._replace(query=re.sub(r"=[^&]*", "=***", parts.query)).geturl()
+    return parts._replace(path=parts.path.rpartition("/")[0] + "/***").geturl()
 
 
-def check_endpoint(endpoint: Endpoint) -> None:
+def check_endpoint(endpoint: Endpoint, calendars: Container[str] = ()) -> None:
     """Refuse an endpoint that could never be delivered to.
+
+    Parameters
+    ----------
+    endpoint
+        With everything that was asked for.
+    calendars
+        Names of `[calendars]`.
 
     Raises
     ------
     ConfigError
-        If its URL, format or secret is wrong.
+        If its URL, secret, a header, `repeat` or `calendar` is wrong.
     """
-    if endpoint.format not in FORMATS:
-        msg = (
-            f"webhook format {endpoint.format!r} is not yet in this release; use one of {', '.join(FORMATS)}"
-        )
-        raise ConfigError(msg)
     check_url(endpoint.url, endpoint.allow_private)
     for part in endpoint.secret.split():
-        secret_key(part)
+        if part.startswith("whsec_") or endpoint.format not in ROBOT_SIGNED:
+            secret_key(part)
+    for name, value in endpoint.headers.items():
+        if not _HEADER.fullmatch(name) or name.lower() in _OURS or name.lower().startswith("webhook-"):
+            msg = f"webhook headers: {name!r} is no name of a header, or one that Voltair itself must set; leave it out"
+            raise ConfigError(msg)
+        if not value.isascii() or not value.isprintable():
+            msg = f"webhook headers: the value of {name!r} holds what no header can; use printable ASCII"
+            raise ConfigError(msg)
+    if endpoint.repeat and not parse_duration_ms(endpoint.repeat):
+        msg = f"webhook repeat = {endpoint.repeat!r} is no duration; write for example 4h"
+        raise ConfigError(msg)
+    if endpoint.calendar and endpoint.calendar not in calendars:
+        msg = f"webhook calendar {endpoint.calendar!r} is not there; write a table [calendars.{endpoint.calendar}]"
+        raise ConfigError(msg)
 
 
-def from_config(webhook: WebhookConfig) -> Endpoint:
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_OURS = (
+    "host", "content-length", "content-type", "transfer-encoding", "connection", "idempotency-key", "user-agent",
+    "accept-encoding",
+)
+
+
+def from_config(webhook: WebhookConfig, calendars: Container[str] = ()) -> Endpoint:
     """Return the endpoint of one `[[webhooks]]` table, checked.
 
     Raises
@@ -70,16 +99,14 @@ def from_config(webhook: WebhookConfig) -> Endpoint:
     ConfigError
         If it could never be delivered to.
     """
-    endpoint = Endpoint(
-        id=webhook.id or "ep_" + hashlib.sha256(webhook.url.encode()).hexdigest()[:12],
-        url=webhook.url, secret=webhook.secret, format=webhook.format, allow_private=webhook.allow_private,
-        source="config",
-    )
-    check_endpoint(endpoint)
+    settings = {name: getattr(webhook, name) for name in WebhookSettings.__struct_fields__}
+    id_ = webhook.id or "ep_" + hashlib.sha256(webhook.url.encode()).hexdigest()[:12]
+    endpoint = Endpoint(id=id_, source="config", **settings)
+    check_endpoint(endpoint, calendars)
     return endpoint
 
 
-def configured_endpoints(webhooks: Sequence[WebhookConfig]) -> list[Endpoint]:
+def configured_endpoints(webhooks: Sequence[WebhookConfig], calendars: Container[str] = ()) -> list[Endpoint]:
     """Return the endpoints of `[[webhooks]]`, checked.
 
     Raises
@@ -87,7 +114,7 @@ def configured_endpoints(webhooks: Sequence[WebhookConfig]) -> list[Endpoint]:
     ConfigError
         If one could never be delivered to, or two have the same id.
     """
-    endpoints = [from_config(w) for w in webhooks]
+    endpoints = [from_config(w, calendars) for w in webhooks]
     ids = [e.id for e in endpoints]
     for endpoint in endpoints:
         if ids.count(endpoint.id) > 1:
@@ -99,10 +126,10 @@ def configured_endpoints(webhooks: Sequence[WebhookConfig]) -> list[Endpoint]:
 def put_endpoint(db: sqlite3.Connection, endpoint: Endpoint) -> None:
     """Write an endpoint, inside a transaction of the desk."""
     db.execute(
-        f"INSERT OR REPLACE INTO endpoint({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO endpoint VALUES(?, ?, ?, ?, ?)",
         (
-            endpoint.id, endpoint.url, endpoint.secret, endpoint.format, " ".join(endpoint.allow_private),
-            endpoint.source, endpoint.enabled, endpoint.disabled_reason, endpoint.created_ms,
+            endpoint.id, endpoint.created_ms, endpoint.enabled, endpoint.disabled_reason,
+            msgspec.json.encode(endpoint),
         ),
     )
 
@@ -110,16 +137,20 @@ def put_endpoint(db: sqlite3.Connection, endpoint: Endpoint) -> None:
 def list_endpoints(db: sqlite3.Connection, endpoint: str | None = None) -> list[Endpoint]:
     """Return all endpoints, oldest first, or the one of that id."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM endpoint WHERE ? IS NULL OR id = ? ORDER BY created_ms, id",  # noqa: S608
+        "SELECT body, enabled, disabled_reason FROM endpoint WHERE ? IS NULL OR id = ? ORDER BY created_ms, id",
         (endpoint, endpoint),
     )
-    return [
-        Endpoint(
-            id=r[0], url=r[1], secret=r[2], format=r[3], allow_private=tuple(r[4].split()), source=r[5],
-            enabled=bool(r[6]), disabled_reason=r[7], created_ms=r[8],
-        )
-        for r in rows
-    ]
+    return [_read(*row) for row in rows]
+
+
+def _read(body: bytes, enabled: int, reason: str) -> Endpoint:
+    return msgspec.structs.replace(_stored(body), enabled=bool(enabled), disabled_reason=reason)
+
+
+@functools.lru_cache(maxsize=256)
+def _stored(body: bytes) -> Endpoint:
+    """Return an endpoint from its row; they are asked for at every step and seldom change."""
+    return msgspec.json.decode(body, type=Endpoint)
 
 
 def disable_endpoint(db: sqlite3.Connection, endpoint: str, reason: str) -> None:

@@ -13,7 +13,7 @@ _SUMS = {
     ),
     "compressed_air": (
         "energy_kwh", "volume_m3", "supplied_m3", "metered_m3", "loaded_h", "unloaded_h", "stopped_h", "known_h",
-        "savings_kwh", "savings_co2_kg",
+        "savings_kwh", "savings_co2_kg", "paired_energy_kwh", "paired_volume_m3",
     ),
 }
 """Figures that add up over stations."""
@@ -27,7 +27,7 @@ _RATIOS = {
         "idle_utilisation_of_known": ("idle_h", "known_h"),
         "session_success_rate": ("sessions_successful", "sessions"),
     },
-    "compressed_air": {},
+    "compressed_air": {"kwh_per_m3": ("paired_energy_kwh", "paired_volume_m3")},
 }
 """Figure -> (numerator, denominator) among the sums."""
 
@@ -45,10 +45,6 @@ def group_kpis(kind: str, answers: Sequence[KpiAnswer]) -> tuple[float | None, d
         sheet.put(name, sum(known) if len(known) == len(parts) else None, reason)
     for name, (top, bottom) in _RATIOS[kind].items():
         sheet.over(name, sheet.kpis[top], sheet.kpis[bottom], f"{top} or {bottom} is unknown or zero")
-    if kind == "compressed_air" and len(answers) == 1:
-        sheet.put("kwh_per_m3", answers[0].kpis.get("kwh_per_m3"))
-    elif kind == "compressed_air":
-        sheet.put("kwh_per_m3", None, "ratios of several air stations are not computed in this release")
     covered = [a.coverage for a in answers if a.coverage is not None]
     coverage = sum(covered) / len(covered) if covered else None
     if kind == "charging" and sheet.kpis["window_h"]:

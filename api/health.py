@@ -115,4 +115,5 @@ class RiverCollector(Collector):
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^a-zA-Z0-9_]", "_", name)
+    """Return a name that Prometheus takes; it wants units in full."""
+    return re.sub(r"_s$", "_seconds", re.sub(r"[^a-zA-Z0-9_]", "_", name))

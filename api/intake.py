@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from api.desk import Desk, Event
+from api.endpoints import list_endpoints
 from api.silences import release_held
 from store.roles import wall_ms
 from store.sqlite import connect
@@ -119,5 +120,11 @@ class Intake:
         now_of: dict[str, int] = {}
         if self._event_clock and self._db is not None:
             now_of = {s: n for s, n in self._db.execute("SELECT station, now_ms FROM station") if n is not None}
+        endpoints = {e.id: e for e in list_endpoints(self._desk.reader)}
+
+        def due_ms(endpoint: str, time_ms: int) -> int:
+            found = endpoints.get(endpoint)
+            return time_ms if found is None else self._desk.routes.due_ms(found, time_ms)
+
         with self._desk.write() as db:
-            return release_held(db, now_of, now_ms, now_ms)
+            return release_held(db, now_of, now_ms, now_ms, due_ms)

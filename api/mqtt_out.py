@@ -1,4 +1,4 @@
-"""MQTT out: key figures once a minute and the alerts that fire, retained on the broker (contract, section 4).
+"""MQTT out: key figures, advice and the alerts that fire, retained on the broker (contract, section 4).
 
 A retained message outlives the process that sent it. So desk.db knows every topic before anything is published there,
 and forgets it only after the broker has acknowledged its clearing: no crash leaves an alert standing for good.
@@ -172,10 +172,9 @@ class MqttOut:
                 continue
             # The turn outlives the connection: where it is lost again and again, the last stations come too.
             station = stations[self._turn % len(stations)]
-            body = await asyncio.to_thread(self._figures_of, station)
+            bodies = await asyncio.to_thread(self._figures_of, station)
             computed = loop.time()
-            if body is not None:
-                await self._put(client, {self._topic(station, "kpi"): body})
+            await self._put(client, bodies)
             self._turn += 1
             ended = loop.time()
             rest_s = _REST * (computed - started)
@@ -187,10 +186,19 @@ class MqttOut:
     def _stations(self) -> list[str]:
         return self._sources.station_ids() if self._sources.ready else []
 
-    def _figures_of(self, station: str) -> bytes | None:
-        """Return the message of a station, None where its figures cannot be computed."""
+    def _figures_of(self, station: str) -> dict[str, bytes]:
+        """Return topic -> message of a station: its figures where they can be computed, its advice once there is some.
+
+        Advice that is no longer computed is never cleared here: its `at` says how old it is.
+        """
         answer = self._overview.last_hour(station)
-        return msgspec.json.encode({"station": station, **answer}) if answer["kpis"] else None
+        bodies = {}
+        if answer["kpis"]:
+            bodies[self._topic(station, "kpi")] = msgspec.json.encode({"station": station, **answer})
+        advice = self._sources.advice(station)
+        if advice["at"] is not None:
+            bodies[self._topic(station, "advice")] = msgspec.json.encode(advice)
+        return bodies
 
     def _whole(self) -> tuple[int, dict[str, bytes]]:
         """Return the number of the newest event, and topic -> body of all that must change on an unknown broker."""
@@ -199,7 +207,7 @@ class MqttOut:
         seen = _newest(self._desk)
         firing = db.execute("SELECT station, alert, state, data FROM alert WHERE state = 'firing'")
         bodies = self._bodies(firing)
-        figures = {self._topic(station, "kpi") for station in self._stations()}
+        figures = {self._topic(station, level) for station in self._stations() for level in ("kpi", "advice")}
         # those of alerts that are over, of stations that are gone, of another prefix
         over = dict.fromkeys(self._held - figures - bodies.keys(), b"")
         return seen, {**over, **bodies}

@@ -1,6 +1,7 @@
 """Stations and devices as `GET /stations` shows them, and the picture for the live stream."""
 
 import logging
+import sqlite3
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 from analytics.kpis import station_kpis
 from analytics.uptime import Exclusion
 from api.alert_log import firing_counts, firing_data
+from api.condition import station_health
 from api.desk import Desk
 from api.hub import Picture
 from api.silences import list_exclusions
@@ -33,7 +35,7 @@ def device_item(row: DeviceRow) -> dict[str, Any]:
 
 
 def station_item(
-    sources: Sources, station: str, devices: list[DeviceRow], firing: dict[str, int]
+    sources: Sources, db: sqlite3.Connection, station: str, devices: list[DeviceRow], firing: dict[str, int]
 ) -> dict[str, Any]:
     """Return a station as the API shows it.
 
@@ -41,6 +43,8 @@ def station_item(
     ----------
     sources
         What analytics knows.
+    db
+        A reading connection of the desk.
     station
         Its id.
     devices
@@ -51,12 +55,7 @@ def station_item(
     settings = sources.station(station)
     heard = [d.last_ms for d in devices if d.last_ms is not None]
     counts = {severity: firing.get(severity, 0) for severity in ("critical", "warning", "info")}
-    if counts["critical"]:
-        health = "red"
-    elif counts["warning"]:
-        health = "yellow"
-    else:
-        health = "green" if heard else "grey"
+    health, reasons = station_health(db, station, firing, heard=bool(heard))
     return {
         "station": station,
         "kind": settings.kind,
@@ -65,6 +64,7 @@ def station_item(
         "timezone": settings.timezone,
         "now": format_time(sources.now_ms(station)),
         "health": health,
+        "health_reasons": reasons,
         "last_seen": format_time(max(heard, default=None)),
         "firing": counts,
         "devices": {
@@ -102,7 +102,7 @@ class Overview:
         picture = Picture()
         for station in self._sources.station_ids():
             devices = self._sources.devices(station)
-            item = station_item(self._sources, station, devices, firing.get(station, {}))
+            item = station_item(self._sources, db, station, devices, firing.get(station, {}))
             picture.stations[station] = {"station": item, **self.last_hour(station)}
             picture.devices[station] = {(d.kind, d.device): device_item(d) for d in devices}
         recent = db.execute(

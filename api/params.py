@@ -1,7 +1,9 @@
 """Parameters that many calls share: time windows, and lists that page."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query
@@ -16,6 +18,12 @@ ToText = Annotated[str | None, Query(alias="to", description="End, exclusive: RF
 Limit = Annotated[int, Query(ge=1, le=100_000, description="Most items in one answer")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the answer before")]
 
+Format = Annotated[Literal["json", "csv"], Query(alias="format")]
+
+
+LARGEST = 2**53
+"""No number of ours is larger: what a caller sends must fit into 64 bits of the database."""
+
 
 def time_of(name: str, text: str) -> int:
     """Return a time parameter in ms.
@@ -29,7 +37,7 @@ def time_of(name: str, text: str) -> int:
     if found is None:
         # A plus sign that was not escaped arrives as a space.
         found = parse_when(text.replace(" ", "+"))
-    if found is None:
+    if found is None or abs(found) > LARGEST:
         detail = f"{name} = {text!r} is no time; write 2026-11-22T03:00:00Z (with Z or an offset) or integer ms"
         raise Problem(422, detail)
     return found
@@ -78,7 +86,7 @@ def offset_of(cursor: str | None) -> int:
     """
     if cursor is None or cursor == "":
         return 0
-    if not cursor.isdigit():
+    if not cursor.isascii() or not cursor.isdigit() or int(cursor) > LARGEST:
         detail = f"cursor = {cursor!r} is none of ours; take next_cursor of the answer before"
         raise Problem(422, detail)
     return int(cursor)
@@ -87,3 +95,13 @@ def offset_of(cursor: str | None) -> int:
 def listing(items: Sequence[Any], next_cursor: str | None) -> Json:
     """Return the answer of a list."""
     return Json({"items": items, "next_cursor": next_cursor})
+
+
+def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    """Return a CSV file to be saved; None is an empty cell."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(header)
+    writer.writerows(rows)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

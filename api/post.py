@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from api.bodies import FORMATS, refusal
 from api.endpoints import Endpoint
 from api.guard import Forbidden, Resolve, checked_address, resolve
-from api.signing import signature
+from api.signing import dingtalk_query, feishu_signed, robot_secret, signature, webhook_secrets
 
 TIMEOUT_S = 15.0
 """A receiver that takes longer has failed."""
@@ -29,7 +30,7 @@ class Outcome:
     status: int | None
     """HTTP status; None where there was no answer."""
     error: str
-    """Why there was none; "" where there was."""
+    """Why there was none, or why the answer is a refusal all the same; "" where neither."""
     latency_ms: int
     retry_after_s: float | None = None
     """How long the receiver asks us to wait."""
@@ -39,7 +40,12 @@ class Outcome:
     @property
     def delivered(self) -> bool:
         """Whether the receiver has taken it."""
-        return self.status is not None and 200 <= self.status < 300
+        return self.status is not None and 200 <= self.status < 300 and not self.error
+
+    @property
+    def strained(self) -> bool:
+        """Whether the receiver is away or overloaded: then others need not try."""
+        return self.status is None or self.status in (408, 429) or self.status >= 500
 
 
 def retry_after_s(header: str | None, wall_s: float) -> float | None:
@@ -52,6 +58,16 @@ def retry_after_s(header: str | None, wall_s: float) -> float | None:
         return max(0.0, parsedate_to_datetime(header).timestamp() - wall_s)
     except ValueError:
         return None
+
+
+def _robot_signed(endpoint: Endpoint, query: str, body: bytes, wall_s: float) -> tuple[str, bytes]:
+    """Return query and body as the robot behind an endpoint wants them signed, at the time of the attempt."""
+    secret = robot_secret(endpoint.secret)
+    if secret and endpoint.format == "dingtalk":
+        query = "&".join(filter(None, (query, dingtalk_query(secret, int(1000 * wall_s)))))
+    elif secret and endpoint.format == "feishu":
+        body = feishu_signed(secret, int(wall_s), body)
+    return query, body
 
 
 class Poster:
@@ -82,7 +98,7 @@ class Poster:
         error, wait_s, reached = "", None, True
         try:
             async with asyncio.timeout(self._timeout_s):
-                status, wait_s = await self._send(endpoint, message_id, body)
+                status, error, wait_s = await self._send(endpoint, message_id, body)
         except TimeoutError:
             error = f"no answer within {self._timeout_s:g} s"
         except Forbidden as verdict:
@@ -93,34 +109,41 @@ class Poster:
             error = f"{type(failure).__name__}: {failure}"[:256]
         return Outcome(status, error, round(1000 * (time.monotonic() - started)), wait_s, reached)
 
-    async def _send(self, endpoint: Endpoint, message_id: str, body: bytes) -> tuple[int, float | None]:
+    async def _send(self, endpoint: Endpoint, message_id: str, body: bytes) -> tuple[int, str, float | None]:
         parts = urlsplit(endpoint.url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         address = await checked_address(host, port, parts.scheme, endpoint.allow_private, self._resolver)
         at = f"[{address}]" if ipaddress.ip_address(address.partition("%")[0]).version == 6 else address
         wall_s = self._wall_s()
+        query, body = _robot_signed(endpoint, parts.query, body, wall_s)
         headers = {
-            "Host": parts.netloc,
-            "Content-Type": "application/json",
+            **endpoint.headers,
             "User-Agent": "Voltair",
+            "Host": parts.netloc,
+            "Accept-Encoding": "identity",
+            "Content-Type": FORMATS[endpoint.format].content_type,
+            "Idempotency-Key": message_id,
             "webhook-id": message_id,
             "webhook-timestamp": str(int(wall_s)),
         }
-        if endpoint.secret:
-            headers["webhook-signature"] = signature(endpoint.secret, message_id, int(wall_s), body)
-        target = f"{parts.scheme}://{at}:{port}{parts.path or '/'}" + (f"?{parts.query}" if parts.query else "")
+        secrets = webhook_secrets(endpoint.format, endpoint.secret)
+        if secrets:
+            headers["webhook-signature"] = signature(secrets, message_id, int(wall_s), body)
+        target = f"{parts.scheme}://{at}:{port}{parts.path or '/'}" + (f"?{query}" if query else "")
         client = await self._client(endpoint)
         async with client.stream(
             "POST", target, content=body, headers=headers, extensions={"sni_hostname": host}
         ) as answer:
             # Only an answer that is read to its end leaves the connection open for the next delivery.
-            size = 0
+            text = b""
             async for chunk in answer.aiter_raw():
-                size += len(chunk)
-                if size > _ANSWER_BYTES:
+                text += chunk
+                if len(text) > _ANSWER_BYTES:
                     break
-            return answer.status_code, retry_after_s(answer.headers.get("retry-after"), wall_s)
+            return answer.status_code, refusal(endpoint.format, text), retry_after_s(
+                answer.headers.get("retry-after"), wall_s
+            )
 
     async def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
         if self._clients.get(endpoint.id, ("",))[0] != endpoint.url:

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -16,19 +18,23 @@ from api.auth import Token, check_listen, parse_tokens
 from api.deliver import Deliverer
 from api.desk import Desk
 from api.endpoints import Endpoint, configured_endpoints, sync_config
+from api.escalate import Escalator
 from api.hub import Hub
 from api.intake import Intake
 from api.mqtt_out import MqttOut
 from api.outbox import pending_count, troubles
 from api.overview import Overview
 from api.post import Poster
+from api.routing import Routes
 from api.services import Services
 from api.sources import Sources
 from store.roles import RoleLock, RoleStatus, wall_ms, write_status
 from telemetry.config import Config, split_listen
-from telemetry.errors import ConfigError
+from telemetry.errors import ConfigError, VoltairError
 
 _STATUS_S = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 def run(config: Config) -> None:
@@ -43,7 +49,7 @@ def run(config: Config) -> None:
     """
     tokens = parse_tokens(config.api.tokens)
     check_listen(config.api, tokens)
-    endpoints = configured_endpoints(config.webhooks)
+    endpoints = configured_endpoints(config.webhooks, config.calendars)
     with RoleLock(config.data, "api"), _bind(config.api.listen) as listener:
         asyncio.run(_serve(config, tokens, endpoints, listener))
 
@@ -87,10 +93,11 @@ def base_url(config: Config) -> str:
 
 async def _serve(config: Config, tokens: list[Token], endpoints: list[Endpoint], listener: socket.socket) -> None:
     own = RoleStatus(role="api", pid=os.getpid(), started_ms=wall_ms(), updated_ms=wall_ms())
-    desk = Desk(config.data / "desk.db", base_url=base_url(config))
+    sources = Sources(config)
+    routes = Routes(sources.groups_of, config.calendars)
+    desk = Desk(config.data / "desk.db", base_url=base_url(config), routes=routes)
     with desk.write() as db:
         sync_config(db, endpoints, wall_ms())
-    sources = Sources(config)
     deliverer = Deliverer(desk, Poster())
     overview = Overview(sources, desk)
     hub = Hub(overview.picture, version=version("voltair"), demo=config.demo)
@@ -120,13 +127,28 @@ async def _serve(config: Config, tokens: list[Token], endpoints: list[Endpoint],
         loop.add_signal_handler(number, stop)
     try:
         async with asyncio.TaskGroup() as group:
-            parts = (intake.run(), deliverer.run(), hub.run(), mqtt_out.run(), _report(services, mqtt_out))
+            parts = [intake.run(), deliverer.run(), hub.run(), mqtt_out.run(), _report(services, mqtt_out)]
+            if config.clock.mode == "live":
+                parts.append(_escalate(services))
             tasks = [group.create_task(part) for part in parts]
             await server.serve(sockets=[listener])
             for task in tasks:
                 task.cancel()
     finally:
         desk.close()
+
+
+async def _escalate(services: Services) -> None:
+    """Look once a second after alerts that nobody takes on."""
+    sources = services.sources
+    escalator = Escalator(services.desk, services.config.alerts.escalation, sources.registry, sources.now_ms)
+    while True:
+        try:
+            if await asyncio.to_thread(escalator.step):
+                services.changed()
+        except (sqlite3.Error, VoltairError):
+            _log.exception("alerts cannot be escalated or repeated; tried again each second")
+        await asyncio.sleep(_STATUS_S)
 
 
 async def _report(services: Services, mqtt_out: MqttOut) -> None:

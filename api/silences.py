@@ -5,6 +5,7 @@ is always delivered as resolved. Analytics knows nothing of silences.
 """
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -126,7 +127,13 @@ def holds_at(db: sqlite3.Connection, time_ms: int) -> list[Hold]:
     return holds
 
 
-def release_held(db: sqlite3.Connection, now_of: dict[str, int], default_now_ms: int, wall_ms: int) -> int:
+def release_held(
+    db: sqlite3.Connection,
+    now_of: dict[str, int],
+    default_now_ms: int,
+    wall_ms: int,
+    due_ms: Callable[[str, int], int] = lambda _endpoint, now_ms: now_ms,
+) -> int:
     """Let go what is no longer held back, inside a transaction of the desk; return how many deliveries.
 
     Of an alert that still fires the newest held transition goes out; the others are overtaken.
@@ -140,7 +147,9 @@ def release_held(db: sqlite3.Connection, now_of: dict[str, int], default_now_ms:
     default_now_ms
         `now` of any other station.
     wall_ms
-        When the released deliveries are due.
+        Wall time: alerts count as told from now on.
+    due_ms
+        (endpoint, wall time) -> when its next delivery may go out.
     """
     rows = db.execute(
         "SELECT d.endpoint, d.alert, max(d.n), a.data, "
@@ -155,7 +164,11 @@ def release_held(db: sqlite3.Connection, now_of: dict[str, int], default_now_ms:
         if any(hold.matches(data) for hold in holds):
             continue
         if newest == last:
-            db.execute("UPDATE delivery SET state = 'pending', next_at_ms = ? WHERE n = ?", (wall_ms, newest))
+            db.execute(
+                "UPDATE delivery SET state = 'pending', next_at_ms = ? WHERE n = ?",
+                (due_ms(endpoint, wall_ms), newest),
+            )
+            db.execute("UPDATE alert SET told_ms = ? WHERE alert = ?", (wall_ms, alert))
             released += 1
         db.execute(
             "UPDATE delivery SET state = 'silenced' WHERE state = 'held' AND endpoint = ? AND alert = ?",

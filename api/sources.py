@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.loading import load_window
+from analytics.loading import load_outages, load_window
 from analytics.window import Window
 from api.problems import Problem
 from store.roles import wall_ms
@@ -102,6 +103,11 @@ class Sources:
             raise Problem(404, detail)
         return registry.station(station, heard[0])
 
+    def groups_of(self, station: str) -> list[str]:
+        """Return the groups of a station; none of one that is not listed."""
+        found = self.registry().stations.get(station)
+        return [] if found is None else found.groups
+
     def now_ms(self, station: str) -> int:
         """Return the station's `now`: the clock in live mode, its newest accepted time in event mode."""
         if self._config.clock.mode == "live":
@@ -143,16 +149,51 @@ class Sources:
         Problem
             503 where analytics has not made its file yet.
         """
+        return load_window(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
+
+    def outages(self, station: str, from_ms: int, to_ms: int) -> Window:
+        """Return what uptime and sessions are made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.
+
+        Raises
+        ------
+        Problem
+            503 where analytics has not made its file yet.
+        """
+        return load_outages(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
+
+    def _analysed(self, station: str) -> StateReader:
         state = self._state()
         if state is None:
             raise Problem(503, f"nothing of {station!r} is analysed yet; start 'voltair analytics', see /readyz")
-        first_ms = from_ms - from_ms % MINUTE_MS
-        last_ms = max(to_ms - to_ms % MINUTE_MS, first_ms + MINUTE_MS)
-        return load_window(state, self.registry(), station, first_ms, last_ms)
+        return state
+
+    def advice(self, station: str) -> dict[str, Any]:
+        """Return the advice record in force; one without items where there is none.
+
+        Raises
+        ------
+        Problem
+            404 where nobody knows the station.
+        """
+        kind = self.station(station).kind
+        state = self._state()
+        body = None if state is None else state.advice(station)
+        if body is not None:
+            return dict(msgspec.json.decode(body))
+        why = (
+            {"dispatch": "no minute is analysed yet", "pressure": "no minute is analysed yet"}
+            if kind == "compressed_air" else {"charging": "ordered charging is not computed in this release"}
+        )
+        return {"station": station, "kind": kind, "at": None, "items": [], "reasons": why}
 
     def _heard(self) -> dict[str, tuple[str, int, int]]:
         state = self._state()
         return {} if state is None else state.stations()
+
+
+def _minutes(from_ms: int, to_ms: int) -> tuple[int, int]:
+    first_ms = from_ms - from_ms % MINUTE_MS
+    return first_ms, max(to_ms - to_ms % MINUTE_MS, first_ms + MINUTE_MS)
 
 
 @functools.lru_cache(maxsize=2)

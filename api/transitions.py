@@ -51,8 +51,10 @@ def alert_data(transition: Transition, sequence: int, base_url: str) -> dict[str
         "summary": transition.summary,
         "remedy": transition.remedy,
         "evidence": transition.evidence,
+        "labels": transition.labels,
         "links": {
             "page": f"{base_url}/?alert={transition.alert}",
             "api": f"{base_url}/api/v1/alerts/{transition.alert}",
+            **({"runbook": transition.runbook} if transition.runbook else {}),
         },
     }

@@ -2,19 +2,33 @@
 
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
+simulate: a week of the largest simulated stations, on one core.
+alerts: ten thousand alerts at once, and alerts over kills of the API.
+latency: from a status on MQTT to the webhook, under load.
+dispatch: the exact optimum over all sets of machines, against the rule of thumb.
+load: what `voltair simulate --load` can send from one core.
+crash: kill -9 of every role and of InfluxDB, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
+leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
 
 import argparse
 import sys
 
+from benchmarks.alert_latency import measure_latency
+from benchmarks.alerts import measure_alerts
+from benchmarks.crash import measure_crash
+from benchmarks.dispatch import measure_dispatch
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
+from benchmarks.leaks import measure_leaks
+from benchmarks.load import measure_load
+from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
 
 
-def main() -> None:
-    """Measure and print."""
+def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
+    """Return the parser of the command line and what can be measured."""
     parser = argparse.ArgumentParser(
         prog="./dev bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -24,11 +38,35 @@ def main() -> None:
     river.add_argument("--duration", default="4h", help="how much of it")
     ingest = parts.add_parser("ingest")
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
+    simulate = parts.add_parser("simulate")
+    simulate.add_argument("--days", type=float, default=7.0, help="how much of it")
+    alerts = parts.add_parser("alerts")
+    alerts.add_argument("--alerts", type=int, default=10_000, help="at once")
+    alerts.add_argument("--kills", type=int, default=20, help="of the API")
+    latency = parts.add_parser("latency")
+    latency.add_argument("--rate", type=int, default=5_000, help="messages a second beside")
+    latency.add_argument("--seconds", type=float, default=30.0)
+    dispatch = parts.add_parser("dispatch")
+    dispatch.add_argument("--cases", type=int, default=300, help="generated stations of each size")
+    dispatch.add_argument("--seed", type=int, default=1, help="another seed gives other stations")
+    load = parts.add_parser("load")
+    load.add_argument("--devices", type=int, default=100_000)
+    load.add_argument("--messages", type=int, default=300_000)
+    crash = parts.add_parser("crash")
+    crash.add_argument("--kills", type=int, default=500, help="at least 60")
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
+    leaks = parts.add_parser("leaks")
+    leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
+    return parser, set(parts.choices)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser, known = _parsers()
     arguments = sys.argv[1:]
-    if not arguments or arguments[0] not in {*parts.choices, "-h", "--help"}:
+    if not arguments or arguments[0] not in {*known, "-h", "--help"}:
         arguments.insert(0, "river")
     chosen = parser.parse_args(arguments)
     match chosen.what:
@@ -36,10 +74,24 @@ def main() -> None:
             found = iter(measure_river(chosen.scenario, chosen.duration).items())
         case "ingest":
             found = measure_ingest(chosen.messages)
+        case "simulate":
+            found = measure_simulate(chosen.days)
+        case "alerts":
+            found = measure_alerts(chosen.alerts, chosen.kills)
+        case "latency":
+            found = measure_latency(chosen.rate, chosen.seconds)
+        case "leaks":
+            found = measure_leaks(chosen.stations)
+        case "dispatch":
+            found = measure_dispatch(chosen.cases, chosen.seed)
+        case "load":
+            found = iter(measure_load(chosen.devices, chosen.messages).items())
+        case "crash":
+            found = measure_crash(chosen.kills)
         case _:
             found = measure_fuzz(chosen.seconds, chosen.seed)
     for name, value in found:
-        print(f"{name:<32}{value}", flush=True)
+        print(f"{name:<48}{value}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import cbor2
 import msgspec
 import numpy as np
 
-from ingest.decode import Decoded, Decoder
+from ingest.decode import Decoder
+from ingest.decoded import Decoded
 from telemetry.channels import KINDS
+from telemetry.config import IngestConfig
 from telemetry.decoders import DecoderConfig
 from telemetry.errors import FrameError, WireError
 from telemetry.frame import decode_frame, encode_frame
@@ -28,8 +31,10 @@ from wire.mqtt.packets import Packet, Publish
 from wire.mqtt.parse import StreamParser
 from wire.payload import MSGPACK, read_payload, read_time
 from wire.presets import expand
+from wire.sparkplug_pb import PAYLOAD
 
 PATIENCE_S = 5.0
+LIMITS = IngestConfig(max_payload_bytes=4_000)
 NOW_MS = 1_795_316_400_000
 
 Make = random.Random
@@ -55,6 +60,12 @@ _MSGPACK_BITS = [
 ]  # fmt: skip
 
 
+_SENML_FIELDS = {"power_kw": {"path": "p", "unit": "W"}, "state": {"path": "[m, x]", "map": {"[true,1]": "loaded"}}}
+_CBOR_BITS = [
+    b"\xd8\x1c", b"\xd8\x1d\x00", b"\xc2\x50" + b"\xff" * 16, b"\xc4\x82\x1b" + b"\xff" * 8 + b"\x01", b"\x9f",
+    b"\xbf", b"\x9b" + b"\xff" * 8, b"\x81" * 2_000,
+    b"\xd8\x23\x61(", b"\xf9\x7e\x00", b"\xc0\x61x", b"\x5f", b"\xd9\x01\x02\x80",
+]  # fmt: skip
 _FOREIGN: list[dict[str, Any]] = [
     *({"preset": name, "station": "isle"} for name in ("evcc", "everest")),
     *({"preset": name, "station": "isle", "kind": "port"} for name in ("shelly", "tasmota")),
@@ -70,6 +81,13 @@ _FOREIGN: list[dict[str, Any]] = [
         for form in ("s", "ms", "us", "ns", "iso", "relative")
     ),
     {"topic": "w/{station}/{device}", "kind": "port", "format": "text", "fields": {"online": {"map": {"Online": "1"}}}},
+    *(
+        {"topic": f"{form}/{{station}}", "kind": "compressor", "device": "{base}", "format": form,
+         "fields": _SENML_FIELDS}
+        for form in ("senml", "senml-cbor")
+    ),
+    {"format": "sparkplug", "station": "isle", "kind": "compressor", "fields": _SENML_FIELDS},
+    *({"topic": f"{form}/{{charge_point}}", "format": form, "station": "isle"} for form in ("ocpp16", "ocpp201")),
 ]  # fmt: skip
 
 
@@ -218,7 +236,7 @@ def decoder_case(make: Make) -> None:
         messages.append(Publish(topic, data, 1, make.choice((0x02, 0x0A, 0x03)), content_type))
     messages.insert(make.randrange(len(messages) + 1), good)
     decoder = Decoder(
-        prefix="voltair/v1", clock_mode=mode, max_payload_bytes=4_000, devices={}, station_now={}, registry=Registry()
+        prefix="voltair/v1", clock_mode=mode, limits=LIMITS, devices={}, station_now={}, registry=Registry()
     )
     found = decoder.decode(messages, np.full(len(messages), NOW_MS))
     _check(found, messages)
@@ -244,6 +262,41 @@ def _named(make: Make, words: Sequence[str], depth: int = 0) -> Any:
     return {make.choice(words): _named(make, words, depth + 1) for _ in range(make.randrange(8))}
 
 
+def _pack(make: Make) -> list[Any]:
+    """Return SenML records, with labels of both forms."""
+    labels: list[Any] = ["bn", "bt", "bu", "bv", "bver", "n", "u", "v", "vs", "vb", "s", "t", "x_", *range(-6, 9)]
+    scalars = [v for v in (*_NUMBERS, *_WORDS, "p", "W", 10) if type(v) is not int or abs(v) < 2**63]
+    labels += [str(label) for label in labels]
+    return [{make.choice(labels): make.choice(scalars) for _ in range(4)} for _ in range(make.randrange(5))]
+
+
+def _sparkplug(make: Make) -> bytes:
+    """Return a Sparkplug payload: whatever its topic says it is."""
+    whole = PAYLOAD(seq=make.randrange(300))
+    if make.random() < 0.9:
+        whole.timestamp = make.choice((NOW_MS, 0, 2**64 - 1))
+    for _ in range(make.randrange(5)):
+        metric = whole.metrics.add()
+        if make.random() < 0.6:
+            metric.name = make.choice((b"p", b"m", b"x", b"bdSeq", b"\xff", b""))
+        if make.random() < 0.6:
+            metric.alias = make.choice((0, 1, 2, 2**64 - 1))
+        metric.datatype = make.randrange(40)
+        metric.is_historical = make.random() < 0.2
+        match make.randrange(5):
+            case 0:
+                metric.int_value = make.choice((0, 1, 2**32 - 1))
+            case 1:
+                metric.long_value = make.choice((0, 1, 2**64 - 1))
+            case 2:
+                metric.double_value = make.choice((0.0, 1e308, float("nan"), float("inf")))
+            case 3:
+                metric.boolean_value = True
+            case _:
+                metric.string_value = make.choice((b"", b"x", b"\xff"))
+    return bytes(whole.SerializeToString())
+
+
 def foreign_case(make: Make) -> None:
     """Messages of foreign devices through `[[decoders]]`: each is readings, dead letters, or nothing it wants."""
     config, words = _foreign(make.randrange(len(_FOREIGN)))
@@ -252,8 +305,14 @@ def foreign_case(make: Make) -> None:
     messages = []
     for _ in range(make.randrange(1, 8)):
         topic = re.sub(r"\+|#", lambda _: make.choice(levels), make.choice(decoders.filters))
-        if make.random() < 0.15:
+        if config.format == "senml-cbor":
+            data, content_type = mutated(make, cbor2.dumps(_pack(make)), _CBOR_BITS), ""
+        elif config.format == "sparkplug":
+            data, content_type = mutated(make, _sparkplug(make), [b"\x0a\xff", b"\x12\x02\x08\x01"]), ""
+        elif make.random() < 0.15:
             data, content_type = payload(make)
+        elif config.format == "senml":
+            data, content_type = mutated(make, msgspec.json.encode(_pack(make)), _JSON_BITS), ""
         else:
             data, content_type = msgspec.json.encode(_named(make, words)), ""
             data = mutated(make, data, _JSON_BITS) if make.random() < 0.3 else data
@@ -261,7 +320,7 @@ def foreign_case(make: Make) -> None:
     decoder = Decoder(
         prefix="voltair/v1",
         clock_mode=make.choice(("live", "event")),
-        max_payload_bytes=4_000,
+        limits=LIMITS,
         devices={},
         station_now={},
         registry=Registry(),
@@ -281,7 +340,7 @@ def _check(found: Decoded, messages: list[Publish]) -> None:
 def frame_case(make: Make) -> None:
     """The journal's frames, damaged."""
     decoder = Decoder(
-        prefix="v", clock_mode="live", max_payload_bytes=4_000, devices={}, station_now={}, registry=Registry()
+        prefix="v", clock_mode="live", limits=LIMITS, devices={}, station_now={}, registry=Registry()
     )
     message = Publish(b"v/s/port/p/telemetry", msgspec.json.encode(reading(make) | {"ts": NOW_MS}), 1, 0x02)
     for frame in decoder.decode([message], np.array([NOW_MS])).frames:

@@ -29,7 +29,7 @@ _PATIENCE_S = 60.0
 
 def measure_ingest(messages: int) -> Iterator[tuple[str, str]]:
     """Fill a broker with so many messages for each contender; yield names and what each took."""
-    with tempfile.TemporaryDirectory(prefix="voltair-bench-") as name, _mosquitto(Path(name)) as port:
+    with tempfile.TemporaryDirectory(prefix="voltair-bench-") as name, mosquitto(Path(name)) as port:
         names = [x for x in CONTENDERS if importlib.util.find_spec(x.partition("-")[0]) or x == "ours"]
         for contender in names:
             _leave_session(port, contender, 5 if contender in MQTT_5 else 4)
@@ -51,7 +51,7 @@ def measure_ingest(messages: int) -> Iterator[tuple[str, str]]:
 
 
 @contextlib.contextmanager
-def _mosquitto(folder: Path) -> Iterator[int]:
+def mosquitto(folder: Path) -> Iterator[int]:
     program = shutil.which("mosquitto", path="/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin")
     if program is None:
         sys.exit("this benchmark needs mosquitto: apt-get install mosquitto")

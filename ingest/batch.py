@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,8 +62,10 @@ class Intake:
         self._waiting: deque[Arrival] = deque()
         self._messages = 0
         self._bytes = 0
+        self._generation = 0
         self._paused = False
         self._since = self._last = 0.0
+        self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
         self._something = asyncio.Event()
         self._stopping = asyncio.Event()
         self.counters: Counter[str] = Counter()
@@ -106,10 +108,11 @@ class Intake:
         if self._source is not None:
             self._source.pause_reading()
 
-    def _resume(self) -> None:
-        self._paused = False
-        if self._source is not None:
-            self._source.resume_reading()
+    def _resume_if_room(self) -> None:
+        if self._paused and not self._beyond(1):
+            self._paused = False
+            if self._source is not None:
+                self._source.resume_reading()
 
     async def run(self) -> None:
         """Commit batch after batch until `stop`; then commit what is there and return.
@@ -120,10 +123,17 @@ class Intake:
             If the journal cannot be written for a reason that does not pass by itself.
         """
         while True:
+            try:
+                if self._jobs:
+                    await self._jobs.popleft()()
+                    self._resume_if_room()
+            except JournalFull:
+                return
             if not self._waiting:
                 if self._stopping.is_set():
                     return
-                await self._something.wait()
+                if not self._jobs:
+                    await self._something.wait()
             self._something.clear()
             if not self._waiting:
                 continue
@@ -132,8 +142,30 @@ class Intake:
                 await self._commit(self._take())
             except JournalFull:
                 return  # stopping, and not acknowledged: the broker keeps them
-            if self._paused and not self._beyond(1):
-                self._resume()
+            self._resume_if_room()
+
+    async def between(self, work: Callable[[Callable[[], None], asyncio.Event], Awaitable[None]]) -> None:
+        """Do work that decodes and commits between two batches; it is given what `Committer.commit` wants.
+
+        Raises
+        ------
+        JournalFull
+            If ingest stops before the journal has room for it.
+        """
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def job() -> None:
+            try:
+                await work(self._pause, self._stopping)
+            except BaseException as error:
+                done.set_exception(error)
+                done.exception()  # marks it as seen: whoever asked may be gone
+                raise
+            done.set_result(None)
+
+        self._jobs.append(job)
+        self._something.set()
+        await done
 
     def stop(self) -> None:
         """Commit what has come, then end `run`."""
@@ -155,11 +187,13 @@ class Intake:
             pause_s = _QUIET_S if self._messages >= _WINDOW else _TRICKLE_S
 
     def _take(self) -> list[Arrival]:
-        """Return the reads of the next batch, whole and in order."""
+        """Return the reads of the next batch, whole, in order and of one connection."""
         taken: list[Arrival] = []
         messages = size = 0
         limit = self._config
         while self._waiting and messages < limit.batch_messages and size < limit.batch_bytes:
+            if taken and self._waiting[0].generation != taken[0].generation:
+                break
             arrival = self._waiting.popleft()
             taken.append(arrival)
             messages += len(arrival.messages)
@@ -168,6 +202,16 @@ class Intake:
         self._bytes -= size
         return taken
 
+    def connected(self, generation: int) -> None:
+        """Take note of a connection that has brought nothing yet."""
+        if not self._waiting:
+            self._begin(generation)
+
+    def _begin(self, generation: int) -> None:
+        if generation != self._generation:
+            self._generation = generation
+            self._decoder.reconnected()
+
     async def _commit(self, arrivals: Sequence[Arrival]) -> None:
         source = self._source
         assert source is not None  # noqa: S101 - messages come from it
@@ -175,21 +219,19 @@ class Intake:
         receipt_ms = np.repeat(
             np.array([a.receipt_ms for a in arrivals], np.int64), [len(a.messages) for a in arrivals]
         )
+        generation = arrivals[0].generation
+        self._begin(generation)
         decoded = self._decoder.decode(messages, receipt_ms)
-        acks = [(a.generation, [m.packet_id for m in a.messages if m.packet_id]) for a in arrivals]
+        acks = [m.packet_id for m in messages if m.packet_id]
         await self._committer.commit(
             decoded,
             received=len(messages),
-            acknowledged=sum(len(ids) for _, ids in acks),
+            acknowledged=len(acks),
             connected=source.connected,
             on_full=self._pause,
             give_up=self._stopping,
         )
-        by_generation: dict[int, list[int]] = {}
-        for generation, ids in acks:
-            by_generation.setdefault(generation, []).extend(ids)
-        for generation, ids in by_generation.items():
-            source.acknowledge(generation, ids)
+        source.acknowledge(generation, acks)
         count = self.counters
         count["received"] += len(messages)
         count["batches"] += 1
@@ -197,5 +239,6 @@ class Intake:
         count["unknown_keys"] += decoded.unknown_keys
         count["dead_lettered"] += decoded.dead_messages
         count["readings"] += decoded.readings
+        count.update(decoded.flagged)
         for reason, refused in decoded.rejected.items():
             count[f"rejected_{reason}"] += refused

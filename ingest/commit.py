@@ -6,18 +6,19 @@ meanwhile, so nothing is lost.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from ingest.decode import Decoded
+from ingest.decoded import Decoded
 from store.cursors import entries_done, entries_reached
-from store.deadletters import DeadLetterWriter
+from store.deadletters import DeadLetter, DeadLetterWriter
 from store.journal import EntryType, JournalWriter
 from store.roles import wall_ms
 from telemetry.config import Config, duration
-from telemetry.errors import JournalFull
+from telemetry.errors import JournalError, JournalFull
 
 T = TypeVar("T")
 
@@ -96,6 +97,59 @@ class Committer:
                 # Letters belong to the next entry: without readings a tick is that entry.
                 steps.append(lambda: self.journal.tick(connected=connected, now_ms=self._now_ms()))
         steps.append(lambda: self._append(batch, received, acknowledged))
+        await self._take(steps, on_full, give_up)
+
+    async def commit_again(
+        self,
+        batch: Decoded,
+        *,
+        done: Collection[int],
+        still: Mapping[int, str],
+        parts: Sequence[DeadLetter],
+        on_full: Callable[[], None],
+        give_up: asyncio.Event,
+    ) -> None:
+        """Commit what dead letters hold, and settle them: both or neither, whenever the process is killed.
+
+        Parameters
+        ----------
+        done, still, parts
+            As in `DeadLetterWriter.settle`.
+
+        Raises
+        ------
+        JournalFull
+            As in `commit`.
+        """
+        entry = 0
+        again = replace(batch, dead_messages=0)  # they were counted when they came
+
+        def work() -> None:
+            nonlocal entry
+            entry = self.journal.next_number if batch.frames else self.journal.next_number - 1
+            self._letters.settle(done, still, parts, entry)
+            if not batch.frames:
+                return
+            try:
+                self._append(again, 0, 0)
+            except JournalFull as full:
+                try:
+                    self._letters.unsettle(entry)
+                except JournalFull as error:
+                    # Another batch must not get that number: the role ends, and its next start takes the marks away.
+                    raise JournalError(str(error)) from full
+                raise
+
+        await self._take([work, lambda: self._letters.settled(entry)], on_full, give_up)
+
+    async def drop(self, ids: Collection[int]) -> bool:
+        """Remove dead letters for good; return whether the disk took it."""
+        return await self._offer(lambda: self._letters.drop(ids))
+
+    async def _take(
+        self, steps: Sequence[Callable[[], object]], on_full: Callable[[], None], give_up: asyncio.Event
+    ) -> None:
+        """Do one step after the other, waiting for as long as the journal is full."""
         for step in steps:
             while not await self._offer(step):
                 self._waiting = True

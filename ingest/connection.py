@@ -13,6 +13,7 @@ from wire.mqtt.encode import (
     encode_connect,
     encode_disconnect,
     encode_pubacks,
+    encode_publish,
     encode_subscribe,
     encode_unsubscribe,
 )
@@ -180,6 +181,10 @@ class Connection(asyncio.Protocol):
     def acknowledge(self, packet_ids: Sequence[int]) -> None:
         """Acknowledge messages, in the given order, with one write."""
         self._write(encode_pubacks(packet_ids))
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0."""
+        self._write(encode_publish(self._connect.version, topic, payload))
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -8,6 +8,7 @@ the others.
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.clock import EventClock
+from ingest.decoded import Decoded, joined, letter, refused
+from ingest.devices import Devices
 from ingest.limits import Limits
 from ingest.topics import read_topic
-from store.deadletters import DeadLetter
 from store.journal import DeviceKey
 from telemetry.channels import KINDS, Kind
+from telemetry.config import IngestConfig
 from telemetry.frame import (
     FLAG_CLOCK_SKEW,
     FLAG_FUTURE,
@@ -33,6 +36,7 @@ from wire.columns import NO_TIME, Element, Group, Keys, fill, new_sheet, read_ti
 from wire.foreign import ForeignDecoders, Match
 from wire.mqtt.packets import FLAG_DUP, FLAG_RETAIN, Publish
 from wire.payload import Unreadable, read_payload
+from wire.readers import WHOLE
 
 FUTURE_MS = 5 * MINUTE_MS
 """Live: a reading this far ahead of its receipt is stored but not analysed."""
@@ -41,31 +45,8 @@ SKEW_MS = MINUTE_MS
 
 _log = logging.getLogger(__name__)
 
+_DOUBTS = {"future": FLAG_FUTURE, "clock_skew": FLAG_CLOCK_SKEW, "receipt_time": FLAG_RECEIPT_TIME}
 _ROUTES_MAX = 200_000
-_WHOLE = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """What one batch of messages holds."""
-
-    frames: list[Frame]
-    new_devices: list[tuple[DeviceKey, int]]
-    """Devices that speak for the first time, and their index."""
-    letters: list[DeadLetter]
-    dead_messages: int
-    """Messages of which something is among the letters."""
-    station_now: dict[str, int]
-    """Event mode: the newest accepted time of the stations that moved [ms]."""
-    redelivered: int
-    rejected: Counter[str]
-    """Refused values by reason."""
-    unknown_keys: int
-
-    @property
-    def readings(self) -> int:
-        """Readings in all frames."""
-        return sum(map(len, self.frames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +106,7 @@ class Decoder:
         *,
         prefix: str,
         clock_mode: str,
-        max_payload_bytes: int,
+        limits: IngestConfig,
         devices: Mapping[DeviceKey, int],
         station_now: Mapping[str, int],
         registry: Registry,
@@ -133,20 +114,39 @@ class Decoder:
     ) -> None:
         self._prefix = prefix
         self._foreign = foreign
-        self._max_payload_bytes = max_payload_bytes
-        self._keys: list[DeviceKey] = sorted(devices, key=devices.__getitem__)
-        self._index = dict(devices)
+        self._bounds = limits
+        self._devices = Devices(devices, limits, registry)
         self._clock = EventClock(station_now) if clock_mode == "event" else None
         self._limits = Limits(registry)
         self._routes: dict[bytes, _Route] = {}
-        self._told = len(self._keys)
-        """Devices that are known to whoever takes the results."""
 
     def set_registry(self, registry: Registry) -> None:
-        """Judge values by the limits of this registry from now on."""
+        """Judge values by the limits of this registry from now on, and let its devices in."""
+        self._devices.registry = registry
         self._limits = Limits(registry)
+        self._routes.clear()
 
-    def decode(self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64]) -> Decoded:
+    def reconnected(self) -> None:
+        """Take into account that messages of QoS 0 may be missing before the next ones."""
+        if self._foreign is not None:
+            self._foreign.host.reconnected()
+
+    @contextmanager
+    def again(self, foreign: ForeignDecoders) -> Iterator[None]:
+        """Decode old messages within this block, by decoders whose memory of devices is not that of the present."""
+        kept = self._foreign, self._routes
+        self._foreign, self._routes = foreign, {}
+        try:
+            yield
+        finally:
+            self._foreign, self._routes = kept
+
+    def decode(
+        self,
+        messages: Sequence[Publish],
+        receipt_ms: NDArray[np.int64],
+        only: Sequence[int | None] | None = None,
+    ) -> Decoded:
         """Decode messages in order of arrival.
 
         Devices and clocks count as known from here on, so the result must be committed before the next one's.
@@ -155,87 +155,100 @@ class Decoder:
         ----------
         receipt_ms
             (n,) when each message came [ms].
+        only
+            (n,) the one element of a message's array that counts, None: all.
         """
         try:
-            return self._decode(messages, receipt_ms)
+            return self._decode(messages, receipt_ms, only)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the others
             # A message that meets a bug of ours would come again and again, and stop every other device.
             if len(messages) == 1:
                 _log.exception("decoding a message of %s failed", messages[0].topic)
-                return _refused(messages[0], int(receipt_ms[0]), f"Voltair failed on it: {error!r}")
-        half = len(messages) // 2
-        return _joined(
-            self.decode(messages[:half], receipt_ms[:half]), self.decode(messages[half:], receipt_ms[half:])
+                return refused(messages[0], int(receipt_ms[0]), f"Voltair failed on it: {error!r}")
+        first, second = slice(len(messages) // 2), slice(len(messages) // 2, None)
+        return joined(
+            self.decode(messages[first], receipt_ms[first], only and only[first]),
+            self.decode(messages[second], receipt_ms[second], only and only[second]),
         )
 
-    def _decode(self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64]) -> Decoded:
+    def _decode(
+        self, messages: Sequence[Publish], receipt_ms: NDArray[np.int64], only: Sequence[int | None] | None
+    ) -> Decoded:
         kinds = [_Rows(kind) for kind in KINDS]
         dead: list[tuple[int, int, str]] = []
         flags = np.array([m.flags for m in messages], np.uint8)
-        self._sort(messages, receipt_ms, kinds, dead)
+        self._sort(messages, receipt_ms, only, kinds, dead)
         kinds = [rows for rows in kinds if rows.device]
         for rows in kinds:
             self._read_times(rows, receipt_ms, (flags & FLAG_RETAIN) != 0)
-        station_now = self._clock.advance(kinds, self._keys) if self._clock else {}
+        station_now = self._clock.advance(kinds, self._devices.keys) if self._clock else {}
         rejected: Counter[str] = Counter()
+        flagged: Counter[str] = Counter()
         unknown_keys = 0
         frames = []
         for rows in kinds:
-            dead += [(rows.message[r], rows.element.get(r, _WHOLE), why) for r, why in rows.wrong.items()]
+            dead += [(rows.message[r], rows.element.get(r, WHOLE), why) for r, why in rows.wrong.items()]
             frame, refused, unknown = self._frame(rows)
             if len(frame):
                 frames.append(frame)
+                flagged.update({name: int(np.count_nonzero(frame.flags & flag)) for name, flag in _DOUBTS.items()})
             rejected += refused
             unknown_keys += unknown
-        told, self._told = self._told, len(self._keys)
         return Decoded(
             frames=frames,
-            new_devices=[(key, told + i) for i, key in enumerate(self._keys[told:])],
-            letters=[_letter(messages[m], int(receipt_ms[m]), e, why) for m, e, why in sorted(dead)],
+            new_devices=self._devices.new(),
+            letters=[letter(messages[m], int(receipt_ms[m]), e, why) for m, e, why in sorted(dead)],
             dead_messages=len({m for m, _, _ in dead}),
             station_now=station_now,
             redelivered=int(np.count_nonzero(flags & FLAG_DUP)),
             rejected=rejected,
             unknown_keys=unknown_keys,
+            flagged=flagged,
         )
 
     def _sort(
         self,
         messages: Sequence[Publish],
         receipt_ms: NDArray[np.int64],
+        only: Sequence[int | None] | None,
         kinds: Sequence[_Rows],
         dead: list[tuple[int, int, str]],
     ) -> None:
         """Give each reading to the rows of its kind; what cannot be read is dead."""
         routes = self._routes
-        limit = self._max_payload_bytes
+        limit = self._bounds.max_payload_bytes
+        nesting = self._bounds.max_nesting
         for place, message in enumerate(messages):
             payload = message.payload
             route = routes.get(message.topic) or self._route(message.topic)
             if len(payload) > limit:
                 why = f"payload of {len(payload)} bytes; ingest.max_payload_bytes is {limit}"
-                dead.append((place, _WHOLE, route.why or why))
+                dead.append((place, WHOLE, route.why or why))
                 continue
             if route.why is not None:
                 if route.foreign is None:
-                    dead.append((place, _WHOLE, route.why))
+                    dead.append((place, WHOLE, route.why))
                 else:
-                    self._sort_foreign(place, message, route.foreign, int(receipt_ms[place]), kinds, dead)
+                    wanted = only[place] if only else None
+                    self._sort_foreign(place, message, route.foreign, int(receipt_ms[place]), wanted, kinds, dead)
                 continue
             rows = kinds[route.kind]
             presence = route.presence
             if presence and not payload:
                 continue  # a retained presence was cleared; that says nothing about the device
-            value = read_payload(payload, message.content_type)
+            value = read_payload(payload, message.content_type, nesting)
             if type(value) is dict and not presence:
                 rows.add(route.device, place, value, rows.telemetry)
                 continue
-            for element, item in enumerate(value) if type(value) is list else ((_WHOLE, value),):
+            wanted = only[place] if only else None
+            for element, item in enumerate(value) if type(value) is list else ((WHOLE, value),):
+                if wanted not in (None, element):
+                    continue
                 found = _reading(item, presence=presence)
                 if isinstance(found, str):
                     dead.append((place, element, found))
                 else:
-                    if element != _WHOLE:
+                    if element != WHOLE:
                         rows.element[len(rows.device)] = element
                     rows.add(route.device, place, found, rows.presence if presence else rows.telemetry)
 
@@ -245,26 +258,24 @@ class Decoder:
         message: Publish,
         match: Match,
         receipt_ms: int,
+        wanted: int | None,
         kinds: Sequence[_Rows],
         dead: list[tuple[int, int, str]],
     ) -> None:
         """Give the readings of a foreign message to the rows of their kinds."""
         outcome = match.read(message.payload, message.content_type, receipt_ms if self._clock is None else None)
         for reading in outcome.readings:
+            if wanted not in (None, reading.place):
+                continue
+            device = self._devices.index(DeviceKey(reading.station, reading.kind.name, reading.device))
+            if isinstance(device, str):
+                dead.append((place, reading.place, device))
+                continue
             rows = kinds[reading.kind.index]
-            if reading.place != _WHOLE:
+            if reading.place != WHOLE:
                 rows.element[len(rows.device)] = reading.place
-            device = self._device(DeviceKey(reading.station, reading.kind.name, reading.device))
             rows.add(device, place, reading.element, rows.presence if reading.presence else rows.telemetry)
-        dead += [(place, element, why) for element, why in outcome.refused]
-
-    def _device(self, key: DeviceKey) -> int:
-        """Return a device's index; a new device gets the next."""
-        index = self._index.get(key)
-        if index is None:
-            index = self._index[key] = len(self._keys)
-            self._keys.append(key)
-        return index
+        dead += [(place, element, why) for element, why in outcome.refused if wanted in (None, element)]
 
     def _route(self, topic: bytes) -> _Route:
         """Look a topic up for the first time."""
@@ -275,7 +286,11 @@ class Decoder:
             match = self._foreign.match(topic.decode("utf-8", "replace")) if self._foreign else None
             route = _Route("" if match else address, foreign=match)
         else:
-            route = _Route(None, self._device(address.key), address.kind.index, address.presence)
+            device = self._devices.index(address.key)
+            if isinstance(device, str):
+                route = _Route(device)
+            else:
+                route = _Route(None, device, address.kind.index, address.presence)
         self._routes[topic] = route
         return route
 
@@ -309,7 +324,7 @@ class Decoder:
         keep = np.ones(len(rows.device), bool)
         keep[list(rows.wrong)] = False
         device = np.array(rows.device, np.int32)[keep]
-        low, high = self._limits.of(rows.kind, device.tolist(), self._keys)
+        low, high = self._limits.of(rows.kind, device.tolist(), self._devices.keys)
         sheet = new_sheet(rows.kind, len(device), low, high)
         target = np.cumsum(keep) - 1
         for keys, group, presence in rows.groups():
@@ -344,41 +359,3 @@ def _reading(item: Any, *, presence: bool) -> Element | str:
 def _name(item: Any) -> str:
     names = {list: "an array", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
     return "null" if item is None else names.get(type(item), type(item).__name__)
-
-
-def _joined(first: Decoded, second: Decoded) -> Decoded:
-    return Decoded(
-        frames=first.frames + second.frames,
-        new_devices=first.new_devices + second.new_devices,
-        letters=first.letters + second.letters,
-        dead_messages=first.dead_messages + second.dead_messages,
-        station_now=first.station_now | second.station_now,
-        redelivered=first.redelivered + second.redelivered,
-        rejected=first.rejected + second.rejected,
-        unknown_keys=first.unknown_keys + second.unknown_keys,
-    )
-
-
-def _refused(message: Publish, time_ms: int, why: str) -> Decoded:
-    """Return a batch of one message that is a dead letter."""
-    return Decoded(
-        frames=[],
-        new_devices=[],
-        letters=[_letter(message, time_ms, _WHOLE, why)],
-        dead_messages=1,
-        station_now={},
-        redelivered=int(message.dup),
-        rejected=Counter(),
-        unknown_keys=0,
-    )
-
-
-def _letter(message: Publish, time_ms: int, element: int, reason: str) -> DeadLetter:
-    return DeadLetter(
-        time_ms=time_ms,
-        topic=message.topic.decode("utf-8", "replace"),
-        reason=reason,
-        payload=message.payload,
-        element=None if element == _WHOLE else element,
-        content_type=message.content_type,
-    )

@@ -11,11 +11,14 @@ import msgspec
 from ingest.batch import Intake
 from ingest.commit import Committer
 from ingest.decode import Decoder
+from ingest.letters import Answer, Letters, Mailbox, Request, Work
+from ingest.rebirths import Rebirths
 from ingest.session import Session
 from ingest.watched import RulesFile, StationsFile, WatchedFile
-from store.journal import EntryType
+from store.journal import EntryType, JournalWriter
 from store.roles import RoleLock, RoleStatus, wall_ms, write_status
 from telemetry.config import Config
+from telemetry.registry import Registry
 from wire.foreign import ForeignDecoders
 
 ROLE = "ingest"
@@ -48,35 +51,72 @@ def run(config: Config) -> None:
             runner.run(_Ingest(config).run())
 
 
+def settle(config: Config, request: Request) -> Answer:
+    """Do what a command wants done with dead letters, where ingest does not run.
+
+    Raises
+    ------
+    RoleLocked
+        If it does: leave it to that.
+    JournalError, ConfigError
+        As in `run`.
+    """
+    with RoleLock(config.data, ROLE):
+        foreign = ForeignDecoders(config.decoders, config.mqtt.prefix, config.ingest.max_nesting)
+        committer = Committer(config)
+        stations = StationsFile(config.stations_file, committer.journal.latest(EntryType.REGISTRY))
+        stations.poll()
+        decoder = _decoder(config, committer.journal, stations.registry, foreign)
+
+        async def now(work: Work) -> None:
+            full = asyncio.Event()  # a full journal is not waited for
+            await work(full.set, full)
+
+        try:
+            return asyncio.run(Letters(config, decoder, committer).do(request, now))
+        finally:
+            committer.close()
+
+
+def _decoder(config: Config, journal: JournalWriter, registry: Registry, foreign: ForeignDecoders) -> Decoder:
+    return Decoder(
+        prefix=config.mqtt.prefix,
+        clock_mode=config.clock.mode,
+        limits=config.ingest,
+        devices=journal.devices,
+        station_now=journal.station_now,
+        registry=registry,
+        foreign=foreign,
+    )
+
+
 class _Ingest:
     """The parts of the role, wired."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        foreign = ForeignDecoders(config.decoders, config.mqtt.prefix)
+        foreign = ForeignDecoders(config.decoders, config.mqtt.prefix, config.ingest.max_nesting)
+        foreign.check_share(config.mqtt.share)
         self._committer = Committer(config)
         journal = self._committer.journal
         self._stations = StationsFile(config.stations_file, journal.latest(EntryType.REGISTRY))
         self._rules = RulesFile(config.rules_file, journal.latest(EntryType.RULES))
-        self._decoder = Decoder(
-            prefix=config.mqtt.prefix,
-            clock_mode=config.clock.mode,
-            max_payload_bytes=config.ingest.max_payload_bytes,
-            devices=journal.devices,
-            station_now=journal.station_now,
-            registry=self._stations.registry,
-            foreign=foreign,
-        )
+        self._decoder = _decoder(config, journal, self._stations.registry, foreign)
+        self._letters = Letters(config, self._decoder, self._committer)
+        self._mailbox = Mailbox(config.data)
+        filters = [config.mqtt.share + name for name in foreign.filters]
         self._intake = Intake(config.ingest, self._decoder, self._committer)
         self._changed = asyncio.Event()
         self._session = Session(
-            msgspec.structs.replace(config.mqtt, topics=tuple(dict.fromkeys((*config.mqtt.topics, *foreign.filters)))),
+            msgspec.structs.replace(config.mqtt, topics=tuple(dict.fromkeys((*config.mqtt.topics, *filters)))),
             receive_maximum=min(_RECEIVE_MAXIMUM, 4 * config.ingest.batch_messages),
             on_messages=self._intake.offer,
             on_change=self._changed.set,
             memory=config.data / "roles" / "ingest-subscriptions.json",
         )
         self._intake.attach(self._session)
+        self._host = foreign.host
+        self._rebirths = Rebirths(foreign.host, config.data / "roles" / "ingest-edge-nodes.json", self._session.publish)
         self._due: dict[EntryType, bytes] = {}
         """Changes of files that the journal has yet to take."""
         self._started_ms = wall_ms()
@@ -95,6 +135,7 @@ class _Ingest:
                 self._session.run(),
                 self._tick(),
                 self._every(RETIRE_S, self._committer.retire),
+                self._every(TICK_S, self._read_mail),
                 stop.wait(),
             )
         ]
@@ -119,6 +160,9 @@ class _Ingest:
             self._changed.clear()
             await self._committer.tick(connected=self._session.connected)
             await self._look_at_files()
+            if self._session.connected:
+                self._intake.connected(self._session.generation)
+                self._rebirths.tick()
             self._say()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
@@ -128,6 +172,10 @@ class _Ingest:
         while True:
             await asyncio.sleep(period_s)
             await work()
+
+    async def _read_mail(self) -> None:
+        for name, request in self._mailbox.take():
+            self._mailbox.answer(name, await self._letters.do(request, self._intake.between))
 
     async def _look_at_files(self) -> None:
         watched: dict[EntryType, WatchedFile] = {EntryType.REGISTRY: self._stations, EntryType.RULES: self._rules}
@@ -160,6 +208,7 @@ class _Ingest:
             },
             counters={
                 **intake.counters,
+                **self._host.counters,
                 "reconnects": session.reconnects,
                 "stale_acks": session.stale_acks,
             },

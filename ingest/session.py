@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import msgspec
-
 from ingest.connection import Connection, Refused
+from ingest.memory import remember, remembered
 from telemetry.config import MqttConfig, duration
 from telemetry.errors import ConfigError, WireError
 from wire.mqtt.encode import Connect
@@ -133,7 +132,7 @@ class Session:
         self.generation += 1
         generation = self.generation
         wanted = list(self._config.topics)
-        before = _remembered(self._memory)
+        before = remembered(self._memory)
 
         def messages(found: list[Publish]) -> None:
             self._on_messages(generation, found)
@@ -141,7 +140,7 @@ class Session:
         connection = Connection(
             self._connect, wanted, obsolete=sorted(before - set(wanted)), on_messages=messages
         )
-        _remember(self._memory, before | set(wanted))
+        remember(self._memory, before | set(wanted))
         # From here on acknowledgements count: a kept session sends its messages before the SUBACK.
         self._connection = connection
         address = urlsplit(self._config.url)
@@ -158,7 +157,7 @@ class Session:
             self._connection = None
             connection.abort("not subscribed")
             raise
-        _remember(self._memory, set(wanted))
+        remember(self._memory, set(wanted))
         return connection
 
     def _change(self, *, subscribed: bool) -> None:
@@ -171,6 +170,11 @@ class Session:
             self.stale_acks += len(packet_ids)
         elif packet_ids:
             self._connection.acknowledge(packet_ids)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0, unless there is no connection."""
+        if self._connection is not None and self._subscribed:
+            self._connection.publish(topic, payload)
 
     def pause_reading(self) -> None:
         """Leave further messages with the broker."""
@@ -209,20 +213,3 @@ def _tls_context(config: MqttConfig) -> ssl.SSLContext | None:
         msg = f"TLS for {config.url}: {error}; see mqtt.{names}"
         raise ConfigError(msg) from error
     return context
-
-
-def _remembered(memory: Path) -> set[str]:
-    """Return the filters that the session may hold on the broker."""
-    try:
-        return set(msgspec.json.decode(memory.read_bytes(), type=list[str]))
-    except (FileNotFoundError, msgspec.DecodeError):
-        return set()
-
-
-def _remember(memory: Path, filters: set[str]) -> None:
-    if filters == _remembered(memory):
-        return
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    new = memory.with_suffix(".new")
-    new.write_bytes(msgspec.json.encode(sorted(filters)))
-    new.replace(memory)

@@ -5,18 +5,25 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from simulators.control import Orders
+from simulators.dialects import NATIVE, speak
+from simulators.load import DEVICES_MAX, load_messages
 from simulators.message import Message
 from simulators.publish import Progress, Publisher, parse_broker, parse_speed
-from simulators.replay import replay_messages
-from simulators.scenario import Scenario, list_scenarios, load_scenario, simulate_messages, truth_table
+from simulators.recorded import write_messages
+from simulators.replay import replay_messages, replay_tables
+from simulators.scenario import Scenario, list_scenarios, load_scenario
+from simulators.simulation import Simulation
+from simulators.toml_text import to_toml
+from simulators.transport import disturb, parse_disturbance
+from simulators.truth import written_truth
 from telemetry.errors import ConfigError, VoltairError
 from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
@@ -39,6 +46,9 @@ def simulate(
     broker: str | None = None,
     out: Path | None = None,
     truth_file: Path | None = None,
+    control: Path | None = None,
+    faults: Sequence[str] = (),
+    dialect: str = NATIVE,
 ) -> int:
     """Run a scenario to a broker or into a file; return the number of messages.
 
@@ -58,9 +68,15 @@ def simulate(
     broker
         URL to publish to; None: `mqtt://127.0.0.1:1883`.
     out
-        File for lines of `{"topic": ..., "payload": ...}`; instead of a broker.
+        File for messages, lines of `{"topic": ..., "payload": ...}` or `.parquet`; instead of a broker.
     truth_file
-        File for what really happened: the faults with their times, as JSON.
+        File for what really happened: faults, places, times, true key figures, as JSON.
+    control
+        Folder in which `voltair inject` leaves its orders; None: nobody can.
+    faults
+        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+    dialect
+        A key of `simulators.dialects.DIALECTS`, or `native`.
 
     Raises
     ------
@@ -80,17 +96,69 @@ def simulate(
         start_ms = _start(start)
     else:
         start_ms = int(time.time() * 1000) if out is None and pace == 1.0 else scenario.start_ms
-    if length_ms is None and (out is not None or truth_file is not None):
+    if length_ms is None and out is not None:
         msg = f"scenario {name!r} runs until it is stopped; a file needs --duration, like --duration 1h"
         raise ConfigError(msg)
-    if truth_file is not None and length_ms is not None:
-        table = {"scenario": name, **truth_table(scenario, seed, start_ms, length_ms)}
-        with _writing(truth_file):
-            truth_file.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=2) + b"\n")
-    messages = simulate_messages(scenario, seed, start_ms, length_ms)
+    simulation = Simulation(scenario, seed, start_ms, length_ms)
+    made = simulation.messages(None if control is None else Orders(control, simulation).look)
+    messages = speak(_disturbed(made, faults, seed), dialect)
+    with written_truth(simulation, truth_file):
+        if out is not None:
+            return write_messages(messages, out)
+        return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
+
+
+def load(
+    devices: int,
+    *,
+    rate: float | None = None,
+    duration: str | None = None,
+    speed: float | str | None = None,
+    broker: str | None = None,
+    out: Path | None = None,
+) -> int:
+    """Publish the readings of many devices, without physics; return the number of messages.
+
+    Parameters
+    ----------
+    devices
+        1 to 1,000,000.
+    rate
+        Messages per second of all together; None: each device once a minute.
+    duration
+        Length, like `1m`; None: until it is stopped.
+    speed
+        As in `simulate`.
+    broker, out
+        As in `simulate`.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is wrong.
+    VoltairError
+        If the broker cannot be reached or the file cannot be written.
+    """
+    if broker is not None and out is not None:
+        msg = "give --broker or --out, not both"
+        raise ConfigError(msg)
+    if not 1 <= devices <= DEVICES_MAX:
+        msg = f"--load {devices} is not 1 to {DEVICES_MAX:,} devices"
+        raise ConfigError(msg)
+    rate = devices / 60.0 if rate is None else rate
+    if not 0.0 < rate < float("inf"):
+        msg = f"--rate {rate} is no number of messages per second above 0"
+        raise ConfigError(msg)
+    if duration is None and out is not None:
+        msg = "load runs until it is stopped; a file needs --duration, like --duration 1m"
+        raise ConfigError(msg)
+    pace = parse_speed(1.0 if speed is None else speed)
+    length_ms = None if duration is None else _duration(duration)
+    count = None if length_ms is None else int(rate * length_ms / 1000)
+    messages = load_messages(devices, rate, int(time.time() * 1000), count)
     if out is not None:
-        return write_lines(messages, out)
-    return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
+        return write_messages(messages, out)
+    return publish(messages, broker or DEFAULT_BROKER, pace, f"load of {devices:,} devices")
 
 
 def replay(
@@ -101,6 +169,10 @@ def replay(
     broker: str | None = None,
     out: Path | None = None,
     station: str | None = None,
+    columns: Path | None = None,
+    stations_file: Path | None = None,
+    faults: Sequence[str] = (),
+    seed: int = 1,
 ) -> int:
     """Replay a recording to a broker or into a file; return the number of messages.
 
@@ -115,9 +187,17 @@ def replay(
     broker
         URL to publish to; None: `mqtt://127.0.0.1:1883`.
     out
-        File for lines of `{"topic": ..., "payload": ...}`; instead of a broker.
+        File for messages, lines of `{"topic": ..., "payload": ...}` or `.parquet`; instead of a broker.
     station
         Station id; None: the format's own.
+    columns
+        Map of the columns of a table.
+    stations_file
+        File for the `stations.toml` that belongs to the recording.
+    faults
+        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+    seed
+        Seed of their chance.
 
     Raises
     ------
@@ -130,21 +210,14 @@ def replay(
         msg = "give --broker or --out, not both"
         raise ConfigError(msg)
     pace = parse_speed("max" if speed is None else speed)
-    messages = replay_messages(path, format_name, station or "")
+    messages = _disturbed(replay_messages(path, format_name, station or "", columns), faults, seed)
+    if stations_file is not None:
+        text = to_toml(replay_tables(path, format_name, station or ""))
+        with _writing(stations_file):
+            stations_file.write_text(text, "utf-8")
     if out is not None:
-        return write_lines(messages, out)
+        return write_messages(messages, out)
     return publish(messages, broker or DEFAULT_BROKER, pace, f"replaying {path.name}")
-
-
-def write_lines(messages: Iterable[Message], path: Path) -> int:
-    """Write messages as lines of JSON, the payload as an object; return their number."""
-    count = 0
-    with _writing(path), path.open("wb") as file:
-        for message in messages:
-            topic = msgspec.json.encode(message.topic)
-            file.write(b'{"topic":%b,"payload":%b}\n' % (topic, message.payload))
-            count += 1
-    return count
 
 
 def publish(messages: Iterable[Message], broker: str, speed: float | None, title: str) -> int:
@@ -189,9 +262,16 @@ def _writing(path: Path) -> Iterator[None]:
         raise VoltairError(msg) from error
 
 
+def _disturbed(messages: Iterator[Message], faults: Sequence[str], seed: int) -> Iterator[Message]:
+    disturbances = [parse_disturbance(text) for text in faults]
+    return disturb(messages, disturbances, seed) if disturbances else messages
+
+
 def _length(scenario: Scenario, duration: str | None) -> int | None:
-    if duration is None:
-        return scenario.duration_ms
+    return scenario.duration_ms if duration is None else _duration(duration)
+
+
+def _duration(duration: str) -> int:
     length_ms = parse_duration_ms(duration)
     if not length_ms:
         msg = f"duration {duration!r} is not like 90s, 30m, 24h or 7d"

@@ -1,10 +1,11 @@
-"""Faults that a scenario injects: what, where, when, and which alert they should raise."""
+"""Faults that a scenario injects: what, where, when, how large, and which alert they should raise."""
 
 from collections.abc import Iterable
 from typing import Annotated, NoReturn
 
 import msgspec
 
+from simulators.fault_kinds import KINDS, FaultKind
 from telemetry.errors import ConfigError
 from telemetry.times import parse_duration_ms
 
@@ -12,14 +13,13 @@ Duration = Annotated[str, msgspec.Meta(pattern=r"^\s*\d+(\.\d+)?\s*(ms|s|m|min|h
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One fault of a scenario."""
+    """One fault or nuisance of a scenario."""
 
     kind: str
-    """Charging: port_fault, port_unavailable, register_reset. Air: leak, compressor_fault, dryer_fault.
-    Either: silence."""
+    """A key of `simulators.fault_kinds.KINDS`."""
     station: str
     device: str = ""
-    """Device that fails; for `leak` the customer behind whose meter it is, empty: the network; for `silence` empty:
+    """Device that fails; for `leak` a customer (behind whose meter it is) or a machine, empty: the network; else empty:
     the whole station."""
     at: Duration
     """When it begins, after the start of the scenario."""
@@ -27,31 +27,60 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How long it lasts; empty: to the end."""
     every: Duration = ""
     """Comes again after this time; empty: once."""
+    together: bool = False
+    """The occurrences make one episode, for a rule that speaks of repetition."""
+    ramp: Duration = ""
+    """Grows from nothing to its size within this time; empty: at once."""
+    size: float | None = None
+    """How large, in the unit of its kind; None: the kind's usual size."""
+    channels: tuple[str, ...] = ()
+    """Channels that a wrong sensor concerns; empty: those of its kind."""
     expect: str = ""
-    """Name of the rule whose alert is expected; empty: none."""
+    """Name of the rule whose alert is expected; empty: none, so that an alert about it is a false one."""
+    category: str = ""
+    """Category of that alert."""
     error_code: str = "OtherError"
     """Of a port (OCPP) or a compressor."""
-    diameter_mm: float = 5.0
-    """Of the hole that leaks."""
 
-    def active(self, elapsed_ms: int) -> bool:
-        """Return whether the fault is present that long after the scenario's start."""
+    @property
+    def traits(self) -> FaultKind:
+        """What is known of its kind.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such kind.
+        """
+        found = KINDS.get(self.kind)
+        if found is None:
+            fail_unknown(self, "kind", KINDS)
+        return found
+
+    @property
+    def full_size(self) -> float:
+        """Its size once it is fully grown, in the unit of its kind."""
+        return self.traits.size if self.size is None else self.size
+
+    def strength(self, elapsed_ms: int) -> float:
+        """Return the share of its size, 0..1, that long after the scenario's start; 0: absent."""
         since = elapsed_ms - _ms(self.at)
         if since < 0:
-            return False
+            return 0.0
         if self.every:
             since %= _ms(self.every)
-        return not self.lasts or since < _ms(self.lasts)
+        if self.lasts and since >= _ms(self.lasts):
+            return 0.0
+        return min(1.0, (since + 1) / _ms(self.ramp)) if self.ramp else 1.0
 
     def spans(self, length_ms: int) -> list[tuple[int, int]]:
-        """Return begin and end of each occurrence within a scenario of that length [ms after its start]."""
+        """Return begin and end [ms after the start] of each occurrence, or of all together, within that length."""
         begin, found = _ms(self.at), []
         while begin < length_ms:
             found.append((begin, min(length_ms, begin + _ms(self.lasts)) if self.lasts else length_ms))
             if not self.every:
                 break
             begin += _ms(self.every)
-        return found
+        return [(found[0][0], found[-1][1])] if self.together and found else found
 
 
 def _ms(text: str) -> int:

@@ -15,10 +15,10 @@ class Message(NamedTuple):
     """One message on its way to a broker or a file."""
 
     time_ms: int
-    """Event time: when the device says it."""
+    """When it leaves; this is also the event time unless the way there is disturbed."""
     topic: str
     payload: bytes
-    """JSON object, UTF-8."""
+    """JSON, UTF-8, unless it was damaged on the way."""
 
 
 class Reading(NamedTuple):
@@ -32,6 +32,11 @@ class Reading(NamedTuple):
 def telemetry_topic(station: str, kind: str, device: str) -> str:
     """Return the native topic of a device's readings."""
     return f"{PREFIX}/{station}/{kind}/{device}/telemetry"
+
+
+def online_topic(station: str, kind: str, device: str) -> str:
+    """Return the native topic of a device's presence."""
+    return f"{PREFIX}/{station}/{kind}/{device}/online"
 
 
 def telemetry(topic: str, time_ms: int, values: Mapping[str, float | int | str]) -> Message:

@@ -357,4 +357,7 @@ class _Paced:
 
 
 def _packet(packet_id: int, message: Message, *, dup: bool = False) -> bytes:
-    return encode_publish(MQTT_3_1_1, message.topic, message.payload, packet_id=packet_id, dup=dup)
+    presence = message.topic.endswith("/online")  # whoever subscribes later must know it too
+    return encode_publish(
+        MQTT_3_1_1, message.topic, message.payload, packet_id=packet_id, dup=dup, retain=presence
+    )

@@ -11,8 +11,11 @@ Column names
 `in_charge_ms`                    port: time that counts as charging (status Charging, or by power)
 `energy_n`, `energy_ms`           accounted energy [10^-9 kWh] and the time it covers
 `energy_estimated_n`              the part of `energy_n` spread over an offline gap
+`energy_resets`, `volume_resets`  resets of the register, in the minute of the value that decided them;
+                                  `energy_glitches`, `volume_glitches`: falls that came back
 `energy_unloaded_n`               compressor: energy of intervals that began in unloaded, loading or unloading
 `volume_n`, `volume_ms`, `volume_estimated_n`   as energy, in 10^-9 m3
+`lock_failures`                   port: how often a connector began to report a failure of its lock
 `{register}_n`, `_ms`             other registers (`dc_energy_kwh`, `running_h`, `loaded_h`), in 10^-9 units
 `{gauge}_i`, `{gauge}_ms`         integral of a gauge [10^-6 unit x ms] and the time it covers; mean = i / ms / 10^6
 `{gauge}_min`, `_max`, `_last`    [10^-6 unit], `{gauge}_last_ms` time of the last value [ms]

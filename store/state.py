@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS deaf(from_ms INTEGER PRIMARY KEY, to_ms INTEGER);
 CREATE TABLE IF NOT EXISTS transition(
     n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, alert TEXT, station TEXT, time_ms INTEGER, body BLOB);
 CREATE TABLE IF NOT EXISTS outbox(n INTEGER PRIMARY KEY AUTOINCREMENT, points INTEGER, body BLOB);
+CREATE TABLE IF NOT EXISTS advice(station TEXT PRIMARY KEY, at_ms INTEGER, body BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS snapshot(key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID;
 """
 
@@ -92,6 +94,8 @@ class Checkpoint:
     gone_runs: list[tuple[str, str, str, int, int]] = field(default_factory=list)
     deaf: list[tuple[int, int]] = field(default_factory=list)
     outbox: list[tuple[int, bytes]] = field(default_factory=list)
+    advice: list[tuple[str, int, bytes]] = field(default_factory=list)
+    """(station, at_ms, JSON) of the advice that is in force from here on."""
     snapshots: list[tuple[str, bytes]] = field(default_factory=list)
     gone_snapshots: list[str] = field(default_factory=list)
     """Beginnings of snapshot keys that are no longer valid."""
@@ -145,9 +149,43 @@ class StateWriter:
 
     def commit(self, checkpoint: Checkpoint) -> None:
         """Commit a checkpoint."""
+        self._db.execute("BEGIN IMMEDIATE")
+        self._write(checkpoint)
+        self._db.execute("COMMIT")
+
+    def differing_blocks(self, made: Path) -> list[tuple[str, str, int]]:
+        """Return (station, kind, hour) of the blocks that another state.db has otherwise, or one of the two lacks."""
+        with self._attached(made):
+            return list(self._db.execute(
+                "SELECT station, kind, hour_ms FROM ("
+                "SELECT * FROM main.block EXCEPT SELECT * FROM made.block UNION "
+                "SELECT * FROM (SELECT * FROM made.block EXCEPT SELECT * FROM main.block)) GROUP BY 1, 2, 3"
+            ))
+
+    def adopt(self, made: Path, checkpoint: Checkpoint) -> None:
+        """Take blocks, runs and devices of another state.db in place of all of these, with a checkpoint, at once."""
+        with self._attached(made):
+            self._db.execute("BEGIN IMMEDIATE")
+            for table in ("block", "run", "device"):
+                self._db.execute(f"DELETE FROM main.{table}")  # noqa: S608 - names of ours
+                self._db.execute(f"INSERT INTO main.{table} SELECT * FROM made.{table}")  # noqa: S608
+            self._db.execute("DELETE FROM snapshot")
+            self._write(checkpoint)
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _attached(self, made: Path) -> Iterator[None]:
+        self._db.execute("ATTACH DATABASE ? AS made", (str(made),))
+        try:
+            yield
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._db.execute("DETACH DATABASE made")
+
+    def _write(self, checkpoint: Checkpoint) -> None:
         db = self._db
         self.meta.update(checkpoint.meta)
-        db.execute("BEGIN IMMEDIATE")
         many = db.executemany
         many("INSERT OR REPLACE INTO meta VALUES(?, ?)", list(self.meta.items()))
         many("INSERT OR REPLACE INTO station VALUES(?, ?, ?, ?)", checkpoint.stations)
@@ -160,9 +198,9 @@ class StateWriter:
         many("INSERT OR REPLACE INTO run VALUES(?, ?, ?, ?, ?, ?, ?)", checkpoint.runs)
         many("INSERT OR REPLACE INTO deaf VALUES(?, ?)", checkpoint.deaf)
         many("INSERT INTO outbox(points, body) VALUES(?, ?)", checkpoint.outbox)
+        many("INSERT OR REPLACE INTO advice VALUES(?, ?, ?)", checkpoint.advice)
         many("DELETE FROM snapshot WHERE substr(key, 1, length(?1)) = ?1", [(k,) for k in checkpoint.gone_snapshots])
         many("INSERT OR REPLACE INTO snapshot VALUES(?, ?)", checkpoint.snapshots)
-        db.execute("COMMIT")
 
     def prune_outbox(self, shipped: int) -> None:
         """Remove derived rows that the writer has shipped."""
@@ -250,6 +288,11 @@ class StateReader:
             (station, kind, device, start_ms),
         )
         return (RunRow(kind, device, s, q, e, msgspec.msgpack.decode(b, type=RunBody)) for s, q, e, b in rows)
+
+    def advice(self, station: str) -> bytes | None:
+        """Return the advice record in force at a station as JSON; None before the first."""
+        row = self._db.execute("SELECT body FROM advice WHERE station = ?", (station,)).fetchone()
+        return None if row is None else row[0]
 
     def deaf(self, from_ms: int, to_ms: int) -> NDArray[np.int64]:
         """Return (k, 2) intervals in `[from_ms, to_ms)` in which Voltair could not hear its devices."""

@@ -1,8 +1,9 @@
 """Weekly local hours such as `Mon-Fri 07:00-22:00; Sat 08:00-12:00`, also over midnight, and their UTC intervals."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -29,21 +30,35 @@ class OpenHours:
         """Whether every minute of the week is inside."""
         return self == ALWAYS
 
-    def intervals(self, from_ms: int, to_ms_: int, zone: ZoneInfo) -> NDArray[np.int64]:
+    def intervals(
+        self,
+        from_ms: int,
+        to_ms_: int,
+        zone: ZoneInfo,
+        weekday_of: Callable[[date], int | None] | None = None,
+    ) -> NDArray[np.int64]:
         """Return the UTC intervals inside `[from_ms, to_ms_)`.
+
+        Parameters
+        ----------
+        from_ms, to_ms_, zone
+            The window, and where local hours are local.
+        weekday_of
+            Local day -> the weekday whose hours it has, None for a day without any; None: its own.
 
         Returns
         -------
         (k, 2) array of [start, end), sorted and disjoint.
         """
-        if self.always:
+        if self.always and weekday_of is None:
             return np.array([[from_ms, to_ms_]], np.int64).reshape(-1, 2)
         day = to_datetime(from_ms - 2 * DAY_MS).astimezone(zone).date()
         last = to_datetime(to_ms_).astimezone(zone).date()
         found: list[tuple[int, int]] = []
         while day <= last:
+            like = day.weekday() if weekday_of is None else weekday_of(day)
             for weekday, first, end in self.spans:
-                if weekday == day.weekday():
+                if weekday == like:
                     midnight = datetime.combine(day, time())
                     start_ms = _local_ms(midnight + timedelta(minutes=first), zone)
                     end_ms = _local_ms(midnight + timedelta(minutes=end), zone)

@@ -5,15 +5,17 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from telemetry.decoders import DecoderConfig
 from telemetry.errors import ConfigError
+from telemetry.notifying import BusinessCalendar, EscalationStep, Severity
 from telemetry.times import parse_duration_ms
 
+_SHARE = re.compile(r"\$share/[^/+#]+/(?=.)")
 _NATIVE_LEVELS = ("/+/+/+/telemetry", "/+/+/+/online")
 
 
@@ -30,6 +32,8 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     password: str = ""
     password_file: str = ""
     topics: tuple[str, ...] = ("voltair/v1/+/+/+/telemetry", "voltair/v1/+/+/+/online")
+    """Subscriptions. `$share/{group}/...` splits them between several `voltair ingest`, which is only for instances
+    without analytics."""
     prefix: str = "voltair/v1"
     """First levels of the native topics, in and out; where only one of it and `topics` is set, the other follows."""
     session_expiry: str = "7d"
@@ -39,6 +43,12 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """CA that signed the broker's certificate; empty: the system's."""
     cert_file: str = ""
     key_file: str = ""
+
+    @property
+    def share(self) -> str:
+        """`$share/{group}/` where the subscriptions are shared, else empty."""
+        found = _SHARE.match(self.topics[0]) if self.topics else None
+        return found[0] if found else ""
 
 
 class IngestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +62,12 @@ class IngestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """or this long after its first message."""
     max_payload_bytes: int = 1_048_576
     """A longer payload is dead-lettered."""
+    max_nesting: int = 100
+    """A payload whose arrays and objects are nested deeper is dead-lettered."""
+    max_devices: int = 200_000
+    """So many devices may speak in all; a message of one more is dead-lettered, unless stations.toml lists it,"""
+    max_devices_per_station: int = 10_000
+    """and so many in each station."""
 
 
 class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,18 +137,52 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`name=token:read|admin[:station,...]`, separated by spaces or commas; also `VOLTAIR_API_TOKENS`."""
 
 
-class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One receiver of alerts."""
+Names = tuple[str, ...]
+
+
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be said of a receiver of alerts, in the file and by the API alike."""
 
     url: str
     secret: str = ""
-    """`whsec_` + base64; signs every body."""
-    secret_file: str = ""
+    """`whsec_` + base64 signs every body; several separated by spaces while one is changed; of dingtalk and feishu
+    also the robot's own."""
     format: Literal["standard", "alertmanager", "cloudevents", "wecom", "dingtalk", "feishu", "slack"] = "standard"
-    allow_private: tuple[str, ...] = ()
+    allow_private: Names = ()
     """Private networks that this receiver may live in; plain http only to these."""
+    stations: Names = ()
+    """It gets alerts of these stations; empty: of all. So with the next four."""
+    groups: Names = ()
+    severities: tuple[Severity, ...] = ()
+    categories: Names = ()
+    rules: Names = ()
+    tier: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    """1: told at once; higher: only of alerts that were escalated this far."""
+    language: Literal["", "en", "zh"] = ""
+    """Of texts that are in one language; empty: the format's own."""
+    rate_per_minute: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Most messages a minute; None: the format's own; 0: no limit."""
+    headers: dict[str, str] = {}
+    """Sent with every message; never shown again."""
+    calendar: str = ""
+    """Messages wait for the hours of this `[calendars.NAME]`; empty: never."""
+    repeat: str = ""
+    """What still fires and nobody has taken on is told again after this long; empty: never."""
+
+
+class WebhookConfig(WebhookSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[webhooks]]`."""
+
+    secret_file: str = ""
     id: str = ""
     """Stable name of the endpoint; empty: derived from the URL."""
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What happens to alerts that nobody takes on."""
+
+    escalation: tuple[EscalationStep, ...] = ()
+    """Steps for stations that name none of their own."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,6 +198,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     analytics: AnalyticsConfig = AnalyticsConfig()
     clock: ClockConfig = ClockConfig()
     api: ApiConfig = ApiConfig()
+    alerts: AlertsConfig = AlertsConfig()
+    calendars: dict[str, BusinessCalendar] = {}
+    """Name -> hours in which people are there; endpoints and escalation name them."""
     webhooks: tuple[WebhookConfig, ...] = ()
     decoders: tuple[DecoderConfig, ...] = ()
     """How payloads of foreign devices become readings."""
@@ -275,7 +328,7 @@ def _align_prefix(mqtt: Any) -> None:
     if isinstance(prefix, str) and topics is None:
         mqtt["topics"] = [prefix + levels for levels in _NATIVE_LEVELS]
     elif prefix is None and isinstance(topics, list):
-        plain = [re.sub(r"^\$share/[^/]+/", "", topic) for topic in topics if isinstance(topic, str)]
+        plain = [_SHARE.sub("", topic, 1) for topic in topics if isinstance(topic, str)]
         native = {t.removesuffix(levels) for t in plain for levels in _NATIVE_LEVELS if t.endswith(levels)}
         if len(native) == 1:
             mqtt["prefix"] = native.pop()
@@ -291,7 +344,43 @@ def _check(config: Config, source: str) -> None:
     if url.scheme not in ("mqtt", "mqtts") or not url.hostname:
         msg = f"{source}: mqtt.url {config.mqtt.url!r} is not like mqtt://host:1883 or mqtts://host:8883"
         raise ConfigError(msg)
+    share = config.mqtt.share
+    for topic in config.mqtt.topics:
+        if topic.startswith("$share/") and not _SHARE.match(topic):
+            msg = f"{source}: mqtt.topics has {topic!r}, which is not like $share/GROUP/FILTER"
+            raise ConfigError(msg)
+        if topic.startswith("$share/") != bool(share) or not topic.startswith(share):
+            msg = (
+                f"{source}: mqtt.topics mixes {config.mqtt.topics[0]!r} and {topic!r}; share all topics in one group, "
+                "or none"
+            )
+            raise ConfigError(msg)
     split_listen(config.api.listen)
+    for name, calendar in config.calendars.items():
+        calendar.check(f"{source}: [calendars.{name}]")
+    for step in config.alerts.escalation:
+        step.check(f"{source}: [[alerts.escalation]]")
+    for name in [w.calendar for w in config.webhooks] + [s.calendar for s in config.alerts.escalation]:
+        if name and name not in config.calendars:
+            msg = f"{source}: calendar {name!r} is not there; write a table [calendars.{name}]"
+            raise ConfigError(msg)
+
+
+def check_whole(config: Config) -> None:
+    """Refuse shared subscriptions where analytics run: they would see a part of each station.
+
+    Raises
+    ------
+    ConfigError
+        If `mqtt.topics` are shared.
+    """
+    if config.mqtt.share:
+        msg = (
+            f"mqtt.topics = {list(config.mqtt.topics)!r}: a shared subscription gives this instance only a part of "
+            "each station's messages, and key figures and alerts made of a part are wrong; take "
+            f"{config.mqtt.share!r} away, or run 'voltair ingest' and 'voltair writer' alone"
+        )
+        raise ConfigError(msg)
 
 
 def split_listen(listen: str) -> tuple[str, int]:

@@ -15,6 +15,7 @@ import msgspec
 
 from telemetry.calendar import OpenHours, parse_hours
 from telemetry.errors import ConfigError
+from telemetry.notifying import EscalationStep
 from telemetry.times import day_start, parse_time, to_ms
 
 Id = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
@@ -54,7 +55,9 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`trapezoid` or `hold`; None: the station's."""
     offline_after_s: float | None = None
     power_from: str | None = None
-    """`current`: power is computed from current where it is missing."""
+    """`current`: power of a port is computed from its current where it is missing."""
+    nominal_voltage_v: float | None = None
+    """Line to neutral; None: the station's."""
     ranges: dict[str, tuple[float, float]] = {}
     """Narrower limits of channels of this device."""
 
@@ -96,6 +99,16 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return [m if isinstance(m, MeterSpan) else MeterSpan(m) for m in self.meters]
 
 
+class Inlet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The air that the machines take in, for stations that count free air delivery."""
+
+    temperature_c: Annotated[float, msgspec.Meta(ge=-60, le=80)]
+    pressure_bar: Annotated[float, msgspec.Meta(ge=0.4, le=1.2)]
+    """Absolute."""
+    humidity: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Relative, as a fraction of 1."""
+
+
 class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One site of one kind."""
 
@@ -108,11 +121,17 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     integration: str = "trapezoid"
     open_hours: str = "24/7"
     transformer_kva: float | None = None
+    nominal_voltage_v: float = 230.0
+    """Line to neutral, of what the devices are supplied with."""
     flow_reference: str = "ANR"
+    inlet: Inlet | None = None
+    """Needed to convert volumes of `flow_reference = "FAD"`; None: 20 C, 1.01325 bar, dry."""
     contract_pressure_bar: tuple[float, float] | None = None
     dew_point_max_c: float | None = None
     receiver_m3: float | None = None
     tariff_per_kwh: float | list[TariffPeriod] | None = None
+    demand_charge_per_kw: float | None = None
+    """Price of the highest 15-minute demand of a month [currency per kW]."""
     co2_kg_per_kwh: float | None = None
     currency: str = ""
     idle_hours: str | None = None
@@ -120,6 +139,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The ratio that `kwh_per_m3` is judged by; else the mean of the customers' baselines."""
     rules: dict[str, dict[str, Any]] = {}
     """Numbers of the rule pack that this station overrides: rule name -> field -> value."""
+    escalation: list[EscalationStep] | None = None
+    """Its own steps in place of those of `voltair.toml`; `[]`: alerts of this station are never escalated."""
     ports: list[Device] = []
     site_meters: list[Device] = []
     compressors: list[Device] = []
@@ -162,6 +183,11 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Return `trapezoid` or `hold` for a device of this station."""
         own = None if device is None else device.integration
         return own or self.integration
+
+    def nominal_voltage_of(self, device: Device | None) -> float:
+        """Return the nominal voltage from line to neutral at a device of this station [V]."""
+        own = None if device is None else device.nominal_voltage_v
+        return self.nominal_voltage_v if own is None else own
 
     def moment(self, when: When | None) -> int | None:
         """Return a date (local midnight) or datetime (local where naive) of the file as ms since the epoch."""
@@ -252,6 +278,8 @@ def registry_from_tables(tables: dict[str, Any], source: str) -> Registry:
             msg = f"{place}: {error}"
             raise ConfigError(msg) from error
         _check_station(station, place)
+        for step in station.escalation or []:
+            step.check(place)
         stations[station_id] = msgspec.structs.replace(station, rules=_rules_of(station, groups))
     return Registry(stations, groups, **defaults)
 
@@ -300,6 +328,8 @@ def _check_station(station: Station, place: str) -> None:
             seen.add(device.id)
             if device.integration not in (None, "trapezoid", "hold"):
                 fail(f"device {device.id!r}: integration {device.integration!r} is neither trapezoid nor hold")
+            if device.power_from not in (None, "current"):
+                fail(f'device {device.id!r}: power_from {device.power_from!r} is unknown; write "current" or nothing')
     if station.integration not in ("trapezoid", "hold"):
         fail(f"integration {station.integration!r} is neither trapezoid nor hold")
     if station.flow_reference not in ("NORMAL", "ANR", "FAD"):

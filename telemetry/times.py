@@ -77,3 +77,17 @@ def next_local_day(time_ms: int, zone: ZoneInfo) -> int:
 def day_start(day: date, zone: ZoneInfo) -> int:
     """Return the UTC instant at which a local calendar day starts."""
     return to_ms(datetime(day.year, day.month, day.day, tzinfo=zone))
+
+
+def local_month(text: str, zone: ZoneInfo) -> tuple[int, int] | None:
+    """Return [start, end) of the local calendar month `YYYY-MM` in ms; None where the text is no month."""
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text) or not 2000 <= int(text[:4]) < 2100:
+        return None
+    start, end = (date.fromisoformat(f"{month}-01") for month in (text, next_month(text)))
+    return day_start(start, zone), day_start(end, zone)
+
+
+def next_month(text: str, count: int = 1) -> str:
+    """Return the month that is `count` months after `YYYY-MM`."""
+    months = int(text[:4]) * 12 + int(text[5:7]) - 1 + count
+    return f"{months // 12:04d}-{months % 12 + 1:02d}"

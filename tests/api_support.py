@@ -116,6 +116,7 @@ class Receiver:
     port: int
     got: list[Received] = field(default_factory=list)
     answer: Callable[[Received], tuple[int, dict[str, str]]] = lambda _: (204, {})
+    """Status and headers; a header `body` is the answer's body."""
 
 
 @contextmanager
@@ -130,11 +131,13 @@ def receiver() -> Iterator[Receiver]:
             item = Received({k.lower(): v for k, v in self.headers.items()}, body, self.path)
             found.got.append(item)
             status, headers = found.answer(item)
+            text = headers.pop("body", "").encode()
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(text)))
             self.end_headers()
+            self.wfile.write(text)
 
         def log_message(self, *args: object) -> None:
             pass

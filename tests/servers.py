@@ -1,9 +1,9 @@
 """Real servers for tests, each on free ports in its own folder.
 
-mosquitto, InfluxDB 1.x, nginx and VictoriaMetrics: each is started from its Debian package's own program, waited
-for until *that process* listens, and stopped at the end. `kill9()` and `restart()` keep ports and data, so that a
-test can take a server away and bring it back. Where a program is missing the test is skipped with the name of its
-package; with CI=true it fails.
+mosquitto, InfluxDB 1.x, nginx, VictoriaMetrics, Prometheus, Alertmanager and a public receiver of its webhooks: each
+is started from its Debian package's own program, waited for until *that process* listens, and stopped at the end.
+`kill9()` and `restart()` keep ports and data, so that a test can take a server away and bring it back. Where a program
+is missing the test is skipped with the name of its package; with CI=true it fails.
 """
 
 import os
@@ -278,6 +278,55 @@ def victoria_metrics(*flags: str, port: int | None = None, folder: Path | None =
     with _folder(folder) as home:
         port = port or free_port()
         argv = [program, f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={home}/data", *flags]
+        with running(Server(argv, port, home)) as server:
+            yield server
+
+
+@contextmanager
+def prometheus(config: Path, *, folder: Path | None = None) -> Iterator[Server]:
+    """Run a Prometheus with a configuration file."""
+    program = find_program("prometheus", "prometheus")
+    with _folder(folder) as home:
+        port = free_port()
+        argv = [
+            program, f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}",
+            f"--storage.tsdb.path={home}/data",
+        ]
+        with running(Server(argv, port, home)) as server:
+            yield server
+
+
+@contextmanager
+def alertmanager(hook: str) -> Iterator[Server]:
+    """Run an Alertmanager that posts every group to one webhook at once."""
+    program = find_program("prometheus-alertmanager", "prometheus-alertmanager")
+    with _folder(None) as home:
+        port = free_port()
+        (home / "config.yml").write_text(
+            f"route: {{receiver: hook, group_by: [alertname, station], group_wait: 0s, group_interval: 1s}}\n"
+            f"receivers: [{{name: hook, webhook_configs: [{{url: '{hook}'}}]}}]\n"
+        )
+        argv = [
+            program, f"--config.file={home}/config.yml", f"--web.listen-address=127.0.0.1:{port}",
+            f"--storage.path={home}/data", "--cluster.listen-address=",
+        ]
+        with running(Server(argv, port, home)) as server:
+            yield server
+
+
+@contextmanager
+def irc_relay(irc_port: int) -> Iterator[Server]:
+    """Run a public receiver of Alertmanager's webhooks, which says them in IRC."""
+    program = find_program("alertmanager-irc-relay", "alertmanager-irc-relay")
+    with _folder(None) as home:
+        port = free_port()
+        (home / "config.yml").write_text(
+            f"http_host: 127.0.0.1\nhttp_port: {port}\nirc_host: 127.0.0.1\nirc_port: {irc_port}\n"
+            "irc_use_ssl: no\nirc_nickname: bot\nirc_realname: bot\nmsg_once_per_alert_group: no\n"
+            'irc_channels: [{name: "#alerts"}]\n'
+            'msg_template: "{{ .Labels.alertname }} {{ .Labels.device }} {{ .Status }}: {{ .Annotations.summary }}"\n'
+        )
+        argv = [program, "--config", str(home / "config.yml")]
         with running(Server(argv, port, home)) as server:
             yield server
 

@@ -6,6 +6,7 @@ The scenario is computed before the clock starts. Broker and publisher run on th
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -16,7 +17,8 @@ from pathlib import Path
 import httpx
 
 from simulators.commands import publish
-from simulators.scenario import load_scenario, simulate_messages
+from simulators.scenario import load_scenario
+from simulators.simulation import simulate_messages
 from telemetry.config import duration
 from telemetry.errors import VoltairError
 from voltair.broker import demo_broker
@@ -31,7 +33,7 @@ def measure_river(scenario_name: str, length: str) -> dict[str, str]:
     messages = list(simulate_messages(scenario, scenario.seed, scenario.start_ms, duration(length)))
     with tempfile.TemporaryDirectory(prefix="voltair-bench-") as name:
         folder = Path(name)
-        broker_port, api_port = _free_port(), _free_port()
+        broker_port, api_port = free_port(), free_port()
         broker = demo_broker(broker_port, folder, folder / "broker.log")
         broker_url = f"mqtt://127.0.0.1:{broker_port}"
         (folder / "stations.toml").write_text(scenario.stations_toml(), "utf-8")
@@ -42,8 +44,8 @@ def measure_river(scenario_name: str, length: str) -> dict[str, str]:
             "utf-8",
         )
         api = httpx.Client(base_url=f"http://127.0.0.1:{api_port}", trust_env=False)
-        with _process(broker.child.argv, folder), _process(voltair_argv("run", "--config", str(config)), folder), api:
-            _wait(lambda: api.get("/readyz").status_code == httpx.codes.OK, folder)
+        with process(broker.child.argv, folder), process(voltair_argv("run", "--config", str(config)), folder), api:
+            wait(lambda: api.get("/readyz").status_code == httpx.codes.OK, folder)
             start_s = time.monotonic()
             publish(messages, broker_url, None, "publishing")
             published_s = time.monotonic() - start_s
@@ -52,7 +54,7 @@ def measure_river(scenario_name: str, length: str) -> dict[str, str]:
                 counters = api.get("/api/v1/progress").raise_for_status().json()
                 return bool(counters["journalled"] == counters["analysed"] == counters["written"] >= len(messages))
 
-            _wait(drained, folder)
+            wait(drained, folder)
             drained_s = time.monotonic() - start_s
         readings = len(messages)  # simulators send one reading per message
         return {
@@ -64,20 +66,22 @@ def measure_river(scenario_name: str, length: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _process(argv: Sequence[str], folder: Path) -> Iterator[None]:
+def process(argv: Sequence[str], folder: Path, end: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+    """Run a command of Voltair, without settings from the environment; end it by a signal."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("VOLTAIR")}
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own programs
+        child = subprocess.Popen(  # noqa: S603 - our own programs
             argv, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
         yield
     finally:
-        process.terminate()
-        process.wait()
+        child.send_signal(end)
+        child.wait()
 
 
-def _wait(condition: Callable[[], bool], folder: Path) -> None:
+def wait(condition: Callable[[], bool], folder: Path) -> None:
+    """Wait until something is so; give up with the log after ten minutes."""
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
         with contextlib.suppress(httpx.TransportError):
@@ -89,7 +93,8 @@ def _wait(condition: Callable[[], bool], folder: Path) -> None:
         time.sleep(0.1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

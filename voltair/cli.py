@@ -5,14 +5,13 @@ Exit codes: 0 done, 1 it failed and said why, 2 wrong usage or configuration.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from telemetry.errors import ConfigError, VoltairError
-
-if TYPE_CHECKING:
-    from telemetry.config import Config
+from voltair import cli_data, cli_simulators
+from voltair.cli_options import ConfigPath, role_config
 
 app = typer.Typer(
     help="One monitor for EV charging stations and compressed-air stations.",
@@ -23,20 +22,10 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check the configuration, or print its schema.", no_args_is_help=True)
 rules_app = typer.Typer(help="Rules of alerts.", no_args_is_help=True)
-letters_app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-app.add_typer(letters_app, name="dead-letters")
 app.add_typer(rules_app, name="rules")
-
-ConfigPath = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="Configuration; by default voltair.toml in this folder."),
-]
-Speed = Annotated[str | None, typer.Option(metavar="N|max", help="Event time per wall time.")]
-Broker = Annotated[str | None, typer.Option(metavar="URL", help="Broker to publish to, mqtt://host:port.")]
-Out = Annotated[
-    Path | None, typer.Option(metavar="FILE.jsonl", help="Write messages to a file instead of a broker.")
-]
+app.add_typer(cli_data.app)
+app.add_typer(cli_simulators.app)
 
 
 def main() -> None:
@@ -48,33 +37,21 @@ def main() -> None:
         sys.exit(2 if isinstance(error, ConfigError) else 1)
 
 
-def _config(path: Path | None) -> "Config":
-    from telemetry.config import load_config
-
-    return load_config(path)
-
-
-def _role_config(path: Path | None) -> "Config":
-    """Return the settings for a role; another clock mode than that of the data directory is refused at once."""
-    from store.journal_reader import check_clock_mode
-
-    settings = _config(path)
-    check_clock_mode(settings.data / "journal", settings.clock.mode)
-    return settings
-
-
 @app.command()
 def run(config: ConfigPath = None) -> None:
     """Start every role and restart one that dies; SIGTERM stops all."""
+    from telemetry.config import check_whole
     from voltair.supervise import supervise
 
-    raise typer.Exit(supervise(_role_config(config), config))
+    settings = role_config(config)
+    check_whole(settings)
+    raise typer.Exit(supervise(settings, config))
 
 
 @app.command()
 def ingest(config: ConfigPath = None) -> None:
     """Receive from the broker and journal."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from ingest.role import run as run_role
 
     run_role(settings)
@@ -83,8 +60,11 @@ def ingest(config: ConfigPath = None) -> None:
 @app.command()
 def analytics(config: ConfigPath = None) -> None:
     """Turn the journal into minutes, key figures, sessions and alerts."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from analytics.role import run as run_role
+    from telemetry.config import check_whole
+
+    check_whole(settings)
 
     run_role(settings)
 
@@ -92,7 +72,7 @@ def analytics(config: ConfigPath = None) -> None:
 @app.command()
 def writer(config: ConfigPath = None) -> None:
     """Ship readings and key figures to the series store."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from store.writer import run as run_role
 
     run_role(settings)
@@ -101,7 +81,7 @@ def writer(config: ConfigPath = None) -> None:
 @app.command()
 def api(config: ConfigPath = None) -> None:
     """Serve the HTTP API and the page, and deliver alerts."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from api.role import run as run_role
 
     run_role(settings)
@@ -120,64 +100,6 @@ def demo(
     from voltair.demo import DemoSettings, run_demo
 
     raise typer.Exit(run_demo(DemoSettings(listen=listen, broker_port=broker_port, folder=folder, seed=seed)))
-
-
-@app.command()
-def scenarios() -> None:
-    """List the scenarios: a header line, then one line each with name and text."""
-    from simulators.commands import scenarios as known
-
-    rows = [("name", "text"), *known()]
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        typer.echo(f"{name:<{width}}  {text}")
-
-
-@app.command()
-def simulate(
-    scenario: str,
-    *,
-    seed: Annotated[int | None, typer.Option(help="Default: the scenario's.")] = None,
-    duration: Annotated[str | None, typer.Option(metavar="7d", help="Default: the scenario's.")] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="TIME", help="RFC 3339 or ms; default: now in real time, else the scenario's.")
-    ] = None,
-    speed: Speed = None,
-    broker: Broker = None,
-    out: Out = None,
-    truth: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write what really happened.")] = None,
-) -> None:
-    """Publish a simulated scenario; without --speed in real time."""
-    from simulators import commands
-
-    count = commands.simulate(
-        scenario,
-        seed=seed,
-        duration=duration,
-        start=start,
-        speed=speed,
-        broker=broker,
-        out=out,
-        truth_file=truth,
-    )
-    typer.echo(f"{count} messages")
-
-
-@app.command()
-def replay(
-    file: Path,
-    *,
-    format_: Annotated[str, typer.Option("--format", metavar="NAME", help="acn-sim or measur-log.")],
-    speed: Speed = None,
-    broker: Broker = None,
-    out: Out = None,
-    station: Annotated[str | None, typer.Option(metavar="ID", help="Default: the format's own.")] = None,
-) -> None:
-    """Publish recorded data; without --speed as fast as it is taken."""
-    from simulators import commands
-
-    count = commands.replay(file, format_name=format_, speed=speed, broker=broker, out=out, station=station)
-    typer.echo(f"{count} messages")
 
 
 @app.command()
@@ -215,35 +137,10 @@ def bench(
         typer.echo(f"{name:<32}{value}")
 
 
-@app.command()
-def backup(
-    target: Annotated[Path, typer.Argument(metavar="FILE.tar", help="The file to write.")], config: ConfigPath = None
-) -> None:
-    """Copy the data directory into one file, while everything runs."""
-    from store import backup as work
-
-    manifest = work.backup(_config(config).data, target)
-    typer.echo(f"{target}: {len(manifest.sha256)} files of journal {manifest.journal_id}")
-
-
-@app.command()
-def restore(
-    source: Annotated[Path, typer.Argument(metavar="FILE.tar", help="A file that 'voltair backup' wrote.")],
-    config: ConfigPath = None,
-) -> None:
-    """Unpack a backup as the data directory, which must not hold anything yet."""
-    from store import backup as work
-    from telemetry.times import format_time
-
-    data = _config(config).data
-    manifest = work.restore(source, data)
-    typer.echo(f"{data}: {len(manifest.sha256)} files as of {format_time(manifest.made_ms)}; go on with 'voltair run'")
-
-
 @config_app.command()
 def check(config: ConfigPath = None) -> None:
     """Read voltair.toml, its tokens, webhooks and decoders, stations.toml and the rules, and say what is wrong."""
-    settings = _role_config(config)
+    settings = role_config(config)
     from analytics.rules.load import check_registry, load_rules
     from api.auth import check_listen, parse_tokens
     from api.endpoints import configured_endpoints
@@ -286,20 +183,3 @@ def test_rules(file: Annotated[Path, typer.Argument(metavar="FILE", help="Scenar
             typer.echo(f"      {problem}")
         failed |= bool(verdict.problems)
     raise typer.Exit(int(failed))
-
-
-@letters_app.command("list")
-def list_letters(
-    config: ConfigPath = None,
-    after: Annotated[int, typer.Option(metavar="ID", help="Only those after this one.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, help="How many, oldest first.")] = 100,
-) -> None:
-    """List messages that could not be read: id, time, topic, reason, first bytes."""
-    settings = _config(config)
-    from store.deadletters import read_dead_letters
-    from telemetry.times import format_time
-
-    for letter in read_dead_letters(settings.data / "journal", after=after, limit=limit):
-        typer.echo(
-            f"{letter.id}  {format_time(letter.time_ms)}  {letter.topic}  {letter.reason}  {letter.payload[:80]!r}"
-        )

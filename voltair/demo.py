@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from api.signing import new_secret
+from simulators.control import ORDERS
 from simulators.scenario import load_scenario
 from store.roles import ROLES, RoleLock
 from telemetry.config import split_listen
@@ -91,7 +92,8 @@ allow_private = ["127.0.0.0/8"]
         "utf-8",
     )
     seed = ["--seed", str(settings.seed)] if settings.seed is not None else []
-    simulate = voltair_argv("simulate", SCENARIO, "--broker", broker_url, "--speed", "1", *seed)
+    control = ("--control", str(folder / ORDERS))
+    simulate = voltair_argv("simulate", SCENARIO, "--broker", broker_url, "--speed", "1", *control, *seed)
     receiver = [sys.executable, "-P", "-m", "voltair.receiver", str(receiver_port)]
     # settings of a real instance in the environment must not leak into the demo
     environ = {name: value for name, value in os.environ.items() if not name.startswith("VOLTAIR__")}

@@ -30,7 +30,7 @@ def examine_data(config: Config) -> Iterator[Finding]:
     """Yield whether the data directory can be written, has room, and commits quickly."""
     folder = config.data
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         commits_s = _commits_s(folder / ".doctor")
     except OSError as error:
         text = f"{folder} cannot be written ({error.strerror}); change its owner, free space, or change data_dir"

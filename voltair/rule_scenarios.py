@@ -42,7 +42,7 @@ from ingest.decode import Decoder
 from store.journal import EntryType, JournalWriter
 from store.sqlite import connect
 from telemetry.channels import KIND_BY_NAME
-from telemetry.config import AnalyticsConfig, ClockConfig, Config, duration
+from telemetry.config import AnalyticsConfig, ClockConfig, Config, IngestConfig, duration
 from telemetry.errors import ConfigError
 from telemetry.registry import registry_from_tables, registry_json
 from telemetry.times import MINUTE_MS, SECOND_MS, to_ms
@@ -149,7 +149,7 @@ def _told(
             body = msgspec.json.encode({"source": str(rules), "text": rules.read_text("utf-8")})
             journal.put(EntryType.RULES, body, now_ms=start_ms)
         decoder = Decoder(
-            prefix=PREFIX, clock_mode="event", max_payload_bytes=1_000_000, devices={}, station_now={},
+            prefix=PREFIX, clock_mode="event", limits=IngestConfig(), devices={}, station_now={},
             registry=registry_from_tables(tables, place),
         )
         for minute, group in groupby(messages, key=lambda m: m[0] // MINUTE_MS):

@@ -3,34 +3,35 @@
 What comes out goes the way of every native reading from here on: types, ranges and times are checked there.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
+
+import msgspec
 
 from telemetry.channels import KIND_BY_NAME, Kind
-from telemetry.decoders import DecoderConfig
+from telemetry.config import IngestConfig
+from telemetry.decoders import SPARKPLUG_TOPIC, DecoderConfig
 from telemetry.errors import ConfigError
 from wire.columns import Element
-from wire.mapping import Field, Path, TimeReader, compile_fields
-from wire.ocpp import read_frame
-from wire.ocpp16 import ChargePoint16
-from wire.ocpp201 import ChargePoint201
+from wire.mapping import Field
 from wire.payload import Unreadable, read_payload, read_scalar
 from wire.presets import expand
-from wire.senml import read_senml
-from wire.templates import Template, as_id, compile_template, fill, is_id, names_in
+from wire.readers import (
+    BASE,
+    WHOLE,
+    AssembledReader,
+    FieldReader,
+    OcppReader,
+    SenmlReader,
+    SparkplugReader,
+)
+from wire.senml_cbor import SENML_CBOR, read_senml_cbor
+from wire.sparkplug import Host
+from wire.templates import Template, compile_template, fill, is_id, names_in
 
-T = TypeVar("T")
-Reader = Callable[[bytes, str], Any]
-
-WHOLE = -1
-"""Place of what concerns a whole message, not one element of an array."""
-_DEVICES_MAX = 100_000
-"""Assembled devices, or charge points, that one decoder remembers at a time."""
-BASE = "base"
-"""Name of SenML's base name in `device`."""
-CHARGE_POINT = "charge_point"
-"""Level of the topic that OCPP needs."""
+Source = Callable[[str, bytes, str, int | None], Any]
+"""From topic, payload, content type and receipt to a value, which decoders of the same format share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ class Outcome:
 class _Decoder:
     """One `[[decoders]]` table, compiled."""
 
-    def __init__(self, config: DecoderConfig) -> None:
+    def __init__(self, config: DecoderConfig, sources: Mapping[str, Source]) -> None:
+        if config.format == "sparkplug" and not config.topic:
+            config = msgspec.structs.replace(config, topic=SPARKPLUG_TOPIC)
         self._station = config.station or "{station}"
         self._kind = config.kind or "{kind}"
         self._device = config.device or "{device}"
@@ -68,22 +71,30 @@ class _Decoder:
             _check_kind(config)
         template = compile_template(config.topic)
         self.templates: tuple[Template, ...] = (template,)
-        self._read: Reader = read_text if config.format == "text" else read_payload
+        self.source = sources[config.format]
+        self.remembers = True
+        """Whether what a message means depends on those before it."""
         known = template.names
-        self._reader: _Fields | _Assembled | _Senml | _Ocpp
+        self._reader: FieldReader | AssembledReader | SenmlReader | OcppReader | SparkplugReader
         if config.format in ("ocpp16", "ocpp201"):
-            self._reader = _Ocpp(config, template)
+            self._reader = OcppReader(config, template)
             self._kind, self._device = "port", config.device or self._reader.device
             known |= {self._reader.port}
+        elif config.format == "sparkplug":
+            self._reader = SparkplugReader(config)
+            self.templates = self._reader.templates(config)
+            self._device = config.device or ("{device}" if "device" in known else "{node}")
         elif config.assemble:
-            self._reader = _Assembled(config)
+            self._reader = AssembledReader(config)
             self.templates = _per_value(config, template, self._reader.fields)
             known -= {config.assemble}
-        elif config.format == "senml":
-            self._reader = _Senml(config)
-            known |= {BASE}
         else:
-            self._reader = _Fields(config)
+            self.remembers = False
+            if config.format in ("senml", "senml-cbor"):
+                self._reader = SenmlReader(config)
+                known |= {BASE}
+            else:
+                self._reader = FieldReader(config)
         for place, text in (("station", self._station), ("kind", self._kind), ("device", self._device)):
             unknown = names_in(text) - known
             if unknown:
@@ -91,14 +102,8 @@ class _Decoder:
                 msg = f"{place} = {text!r}: the topic has no level {level}; give {place}, or name a level"
                 raise ConfigError(msg)
 
-    def read(
-        self, names: Mapping[str, str], payload: bytes, content_type: str, receipt_ms: int | None, into: Outcome
-    ) -> None:
-        """Read one message of a topic with these names."""
-        value = self._read(payload, content_type)
-        if isinstance(value, Unreadable):
-            into.refused.append((WHOLE, value.reason))
-            return
+    def read(self, names: Mapping[str, str], value: Any, receipt_ms: int | None, into: Outcome) -> None:
+        """Read the value of one message of a topic with these names."""
         for found in self._reader.read(names, value, receipt_ms):
             element = found.element
             if isinstance(element, str):
@@ -114,137 +119,6 @@ class _Decoder:
                 into.refused.append((found.place, wrong))
             else:
                 _split(Foreign(station, KIND_BY_NAME[kind], device, False, element, found.place), into)  # noqa: FBT003
-
-
-def read_text(payload: bytes, content_type: str) -> Any:
-    """Return the one value of a text payload, whatever its content type."""
-    del content_type
-    return read_scalar(payload)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One element of a payload."""
-
-    place: int
-    element: Element | str
-    """A reading, or why it is none."""
-    names: Mapping[str, str] = field(default_factory=dict)
-    """Names that stand in the payload instead of the topic."""
-
-
-class _Fields:
-    """Values where the fields' paths say."""
-
-    def __init__(self, config: DecoderConfig) -> None:
-        self.fields = _fields(config)
-        self._readings = Path(config.readings) if config.readings else None
-        self._time = TimeReader(config.time)
-
-    def read(self, names: Mapping[str, str], value: Any, receipt_ms: int | None) -> Iterator[_Found]:
-        del names
-        sources = value if self._readings is None else self._readings.find(value)
-        if sources is None:
-            yield _Found(WHOLE, "nothing stands where its decoder's readings should be")
-            return
-        for place, source in enumerate(sources) if type(sources) is list else ((WHOLE, sources),):
-            element = _element(self.fields, source)
-            wrong = self._time.put(element, source, value, receipt_ms)
-            yield _Found(place, wrong or element)
-
-
-class _Assembled:
-    """One value per topic: those of one device are put together, and what the new one changes is said."""
-
-    def __init__(self, config: DecoderConfig) -> None:
-        if config.time.path or config.readings or config.format == "senml":
-            msg = "assemble goes without time, readings and senml: each message is one value, now"
-            raise ConfigError(msg)
-        self.fields = _fields(config)
-        self._level = config.assemble
-        self._memory: dict[tuple[str, ...], dict[str, Any]] = {}
-
-    def read(self, names: Mapping[str, str], value: Any, receipt_ms: int | None) -> Iterator[_Found]:
-        del receipt_ms
-        name = names[self._level]
-        device = tuple(v for n, v in names.items() if n != self._level)
-        whole = _remembered(self._memory, device, dict)
-        whole[name] = value
-        yield _Found(WHOLE, _element([f for f in self.fields if name in f.path.names], whole))
-
-
-class _Senml:
-    """SenML packs: names of records are the names that paths read."""
-
-    def __init__(self, config: DecoderConfig) -> None:
-        if config.time.path or config.readings:
-            msg = "format 'senml' goes without time and readings: its records have their own"
-            raise ConfigError(msg)
-        self._fields = _fields(config)
-
-    def read(self, names: Mapping[str, str], value: Any, receipt_ms: int | None) -> Iterator[_Found]:
-        del names
-        for sample in read_senml(value, receipt_ms):
-            if isinstance(sample, tuple):
-                yield _Found(*sample)
-                continue
-            element = _element(self._fields, sample.values)
-            if sample.time_ms is not None:
-                element["ts"] = sample.time_ms
-            yield _Found(sample.place, element, {BASE: as_id(sample.base)})
-
-
-class _Ocpp:
-    """OCPP frames; each charge point is remembered."""
-
-    def __init__(self, config: DecoderConfig, template: Template) -> None:
-        if config.fields or config.time.path or config.readings or config.assemble or config.kind not in ("", "port"):
-            msg = f"format {config.format!r} goes without kind, fields, time, readings and assemble: OCPP names them"
-            raise ConfigError(msg)
-        if CHARGE_POINT not in template.names:
-            msg = f"topic {config.topic!r} has no level {{{CHARGE_POINT}}}, which OCPP needs"
-            raise ConfigError(msg)
-        self._new: type[ChargePoint16] | type[ChargePoint201]
-        self._new, self.port = (
-            (ChargePoint16, "connector") if config.format == "ocpp16" else (ChargePoint201, "evse")
-        )
-        self.device = f"{{{CHARGE_POINT}}}-{{{self.port}}}"
-        self._memory: dict[tuple[str, ...], ChargePoint16 | ChargePoint201] = {}
-
-    def read(self, names: Mapping[str, str], value: Any, receipt_ms: int | None) -> Iterator[_Found]:
-        del receipt_ms
-        frame = read_frame(value, names)
-        if isinstance(frame, str):
-            yield _Found(WHOLE, frame)
-            return
-        place = names.get("station", ""), names[CHARGE_POINT]
-        found = _remembered(self._memory, place, self._new).read(frame)
-        if isinstance(found, str):
-            yield _Found(WHOLE, found)
-            return
-        for reading in found:
-            yield _Found(WHOLE, reading.element, {self.port: reading.port})
-
-
-def _remembered(memory: dict[tuple[str, ...], T], key: tuple[str, ...], new: Callable[[], T]) -> T:
-    found = memory.get(key)
-    if found is None:
-        if len(memory) >= _DEVICES_MAX:
-            memory.clear()
-        found = memory[key] = new()
-    return found
-
-
-def _fields(config: DecoderConfig) -> tuple[Field, ...]:
-    if not config.fields:
-        msg = "it has no fields; name at least one channel under [decoders.fields]"
-        raise ConfigError(msg)
-    return compile_fields(config.fields)
-
-
-def _element(fields: Sequence[Field], source: Any) -> Element:
-    found = ((f.channel.name, f.find(source)) for f in fields)
-    return {name: value for name, value in found if value is not None}
 
 
 def _split(reading: Foreign, into: Outcome) -> None:
@@ -296,7 +170,8 @@ def _per_value(config: DecoderConfig, template: Template, fields: Sequence[Field
 class Match:
     """A topic and the decoders that read it."""
 
-    def __init__(self, readers: Sequence[tuple[_Decoder, dict[str, str]]]) -> None:
+    def __init__(self, topic: str, readers: Sequence[tuple[_Decoder, dict[str, str]]]) -> None:
+        self._topic = topic
         self._readers = tuple(readers)
 
     def read(self, payload: bytes, content_type: str, receipt_ms: int | None) -> Outcome:
@@ -308,28 +183,44 @@ class Match:
             When it came [ms]; None in event mode, where no time may depend on that.
         """
         outcome = Outcome()
-        if payload:
-            for decoder, names in self._readers:
-                decoder.read(names, payload, content_type, receipt_ms, outcome)
+        values: dict[Source, Any] = {}
+        for decoder, names in self._readers if payload else ():
+            source = decoder.source
+            if source not in values:
+                values[source] = source(self._topic, payload, content_type, receipt_ms)
+            value = values[source]
+            if isinstance(value, Unreadable):
+                outcome.refused.append((WHOLE, value.reason))
+            else:
+                decoder.read(names, value, receipt_ms, outcome)
+        if len(outcome.refused) > 1:
+            outcome.refused = list(dict.fromkeys(outcome.refused))  # decoders that stumble over the same
         return outcome
 
 
 class ForeignDecoders:
     """All decoders of a configuration."""
 
-    def __init__(self, configs: Sequence[DecoderConfig], prefix: str) -> None:
+    def __init__(
+        self, configs: Sequence[DecoderConfig], prefix: str, max_nesting: int = IngestConfig().max_nesting
+    ) -> None:
         """Compile decoders.
 
         Parameters
         ----------
         prefix
             First levels of native topics, which decoders leave alone.
+        max_nesting
+            `ingest.max_nesting`.
 
         Raises
         ------
         ConfigError
             If one is wrong.
         """
+        self.host = Host()
+        """What is known of Sparkplug's edge nodes."""
+        sources = _sources(max_nesting, self.host)
         self._decoders: list[_Decoder] = []
         for number, config in enumerate(configs, 1):
             try:
@@ -337,7 +228,7 @@ class ForeignDecoders:
                     if table.topic.startswith(f"{prefix}/"):
                         msg = f"topics under {prefix}/ are native; a decoder never sees them"
                         raise ConfigError(msg)
-                    self._decoders.append(_Decoder(table))
+                    self._decoders.append(_Decoder(table, sources))
             except ConfigError as error:
                 msg = f"decoder {number} ({config.preset or config.topic!r}): {error}"
                 raise ConfigError(msg) from error
@@ -345,6 +236,22 @@ class ForeignDecoders:
             dict.fromkeys(t.filter for d in self._decoders for t in d.templates)
         )
         """Subscriptions that bring all their topics."""
+
+    def check_share(self, share: str) -> None:
+        """Refuse decoders that must see every message of a device where subscriptions are shared.
+
+        Raises
+        ------
+        ConfigError
+            If there is one.
+        """
+        for decoder in self._decoders if share else ():
+            if decoder.remembers:
+                msg = (
+                    f"the decoder of {decoder.templates[0].text!r} must see every message of a device; {share!r} in "
+                    "mqtt.topics splits them between instances: take it away, or the decoder"
+                )
+                raise ConfigError(msg)
 
     def match(self, topic: str) -> Match | None:
         """Return how messages of a topic are read, None where no decoder wants it."""
@@ -354,4 +261,33 @@ class ForeignDecoders:
             for template in decoder.templates
             if (names := template.match(topic)) is not None
         ]
-        return Match(found) if found else None
+        return Match(topic, found) if found else None
+
+
+def _sources(max_nesting: int, host: Host) -> dict[str, Source]:
+    """Return how a payload of each format is read."""
+
+    def plain(topic: str, payload: bytes, content_type: str, receipt_ms: int | None) -> Any:
+        del topic, receipt_ms
+        return read_payload(payload, content_type, max_nesting)
+
+    def text(topic: str, payload: bytes, content_type: str, receipt_ms: int | None) -> Any:
+        del topic, content_type, receipt_ms
+        return read_scalar(payload)
+
+    def cbor(topic: str, payload: bytes, content_type: str, receipt_ms: int | None) -> Any:
+        del topic, content_type, receipt_ms
+        return read_senml_cbor(payload)
+
+    def senml(topic: str, payload: bytes, content_type: str, receipt_ms: int | None) -> Any:
+        read = cbor if content_type == SENML_CBOR else plain
+        return read(topic, payload, content_type, receipt_ms)
+
+    def sparkplug(topic: str, payload: bytes, content_type: str, receipt_ms: int | None) -> Any:
+        del content_type
+        return host.read(topic, payload, receipt_ms)
+
+    return {
+        "json": plain, "ocpp16": plain, "ocpp201": plain, "text": text, "senml": senml, "senml-cbor": cbor,
+        "sparkplug": sparkplug,
+    }  # fmt: skip

@@ -1,5 +1,6 @@
 """OCPP 1.6: what one charge point says, as readings of its ports (each connector is one)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from wire.mapping import read_number
@@ -16,10 +17,16 @@ _OWN = (
 
 
 class ChargePoint16:
-    """One charge point: which ports it has, and to which of them a transaction belongs."""
+    """One charge point: which ports it has, and to which of them a transaction belongs.
 
-    def __init__(self) -> None:
-        self._status: dict[str, str | None] = {}
+    Parameters
+    ----------
+    known
+        Connectors that it has; others are found when they speak.
+    """
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._status: dict[str, str | None] = dict.fromkeys(known)
         """Port -> its own last status."""
         self._started: dict[str, tuple[str, Any]] = {}
         """Id of a StartTransaction -> port and time, until the result tells the transaction's id."""

@@ -5,13 +5,15 @@ from typing import Any
 
 import msgspec
 
+from telemetry.config import IngestConfig
 from telemetry.times import EARLIEST_MS, LATEST_MS, parse_time
 
 MSGPACK = "application/msgpack"
 """MQTT 5 content type that selects MessagePack; anything else is JSON."""
 
-_json = msgspec.json.Decoder()
-_msgpack = msgspec.msgpack.Decoder()
+_decode_json = msgspec.json.Decoder().decode
+_decode_msgpack = msgspec.msgpack.Decoder().decode
+_BRACKET = ord("[")
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -21,21 +23,60 @@ class Unreadable(msgspec.Struct, frozen=True):
     """What is wrong with it."""
 
 
-def read_payload(payload: bytes, content_type: str = "") -> Any:
+def read_payload(payload: bytes, content_type: str = "", max_nesting: int = IngestConfig().max_nesting) -> Any:
     """Return the plain value of a payload, or `Unreadable`.
 
     NaN, Infinity and numbers beyond 64-bit floats, which JSON does not have but devices send, are read (as
     floats that are not finite), so that they cost one value and not the whole message.
     """
+    if content_type == MSGPACK:
+        return _read_msgpack(payload, max_nesting)
     try:
-        return _msgpack.decode(payload) if content_type == MSGPACK else _json.decode(payload)
+        found = _decode_json(payload)
     except (ValueError, RecursionError) as error:
-        if content_type == MSGPACK:
-            return Unreadable(f"no MessagePack: {_words(error)}")
         try:
-            return json.loads(payload.decode())
+            found = json.loads(payload.decode())
         except (ValueError, RecursionError):
             return Unreadable(f"no JSON: {_words(error)}")
+    # Every level takes two bytes. Nearly every longer payload is one flat object, or an array of them: a search for
+    # brackets sees that much sooner than a walk over values.
+    if len(payload) <= 2 * max_nesting:
+        return found
+    if type(found) is dict and _BRACKET not in payload and payload.find(b"{", 1) < 0:
+        return found
+    if type(found) is list and set(map(type, found)) == {dict}:
+        brackets, braces = payload.count(b"["), payload.count(b"{")
+        if brackets == 1 and braces == len(found):
+            return found  # an array of flat ones
+    return _bounded(found, max_nesting)
+
+
+def _read_msgpack(payload: bytes, max_nesting: int) -> Any:
+    try:
+        found = _decode_msgpack(payload)
+    except (ValueError, RecursionError) as error:
+        return Unreadable(f"no MessagePack: {_words(error)}")
+    return _bounded(found, max_nesting)
+
+
+def _bounded(found: Any, max_nesting: int) -> Any:
+    if _is_deeper(found, max_nesting):
+        return Unreadable(f"nested deeper than {max_nesting}; see ingest.max_nesting")
+    return found
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Return whether arrays and objects are nested deeper than `limit`."""
+    layer = [value] if type(value) in (dict, list) else []
+    while layer and limit:
+        limit -= 1
+        layer = [
+            child
+            for item in layer
+            for child in (item.values() if type(item) is dict else item)
+            if type(child) in (dict, list)
+        ]
+    return bool(layer)
 
 
 def read_scalar(payload: bytes) -> Any:

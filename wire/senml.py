@@ -66,8 +66,9 @@ def _wrong(record: dict[Any, Any], bases: dict[str, Any]) -> str | None:
             value = record.get(name, bases.get(name))
             if type(value) not in types or not _bounded(value):
                 return f"SenML field {name} is {str(value)[:80]!r}, not {what}"
-    if bases.get("bver", _VERSION) != _VERSION:
-        return f"SenML version {str(bases['bver'])[:80]!r} is not {_VERSION}"
+    version = bases.get("bver", _VERSION)
+    if type(version) not in (int, float) or not version <= _VERSION:  # older ones are read (RFC 8428, section 4.4)
+        return f"SenML version {str(version)[:80]!r} is above {_VERSION}, or none"
     unknown = [key for key in record if type(key) is str and key.endswith("_")]
     return f"SenML field {unknown[0]!r} must be understood and is not" if unknown else None
 

@@ -31,6 +31,8 @@ class Signal:
     """(n,) known share of what the value is made of."""
     explain: Callable[[int], Mapping[str, Any]]
     """Row -> evidence, JSON values; asked only for rows that are told."""
+    kinds: tuple[str, ...] = ()
+    """Kind of each of `devices` where they differ; else all are of `kind`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class Detector:
     """(window, from_ms, to_ms) -> rows whose time is in `(from_ms, to_ms]`. The window begins `lookback_ms` earlier."""
     lookback_ms: int
     """How much of the past a value is made of [ms]; whole minutes."""
+    runs_ms: int = 0
+    """How much of the past its runs must tell of, where that is more than `lookback_ms` [ms]."""
+    columns: tuple[str, ...] = ()
+    """The only sums that are needed, and no runs: a long `lookback_ms` is then cheap; empty: everything."""
     extremes: bool = False
     """Whether minima, maxima and last values of gauges are needed."""
     every: Literal["minute", "idle"] = "minute"

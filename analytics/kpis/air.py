@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from analytics.air import AirMinutes, Float64, air_minutes
+from analytics.air import AirMinutes, Float64, air_minutes, to_state
 from analytics.counted import counted
-from analytics.figures import KpiAnswer, Sheet, round_figure, share
+from analytics.figures import KpiAnswer, Sheet, share
+from analytics.kernels.flow import INLET
 from analytics.kernels.quantile import quantile
-from analytics.kernels.thermo import TO_INLET, isentropic_kwh_per_m3
+from analytics.kernels.thermo import isentropic_kwh_per_m3
 from analytics.kpis.machines import air_device_kpis, machine_kpis
+from analytics.kpis.quality import energy_split, quality_kpis
 from analytics.leaks import fuse, leak_estimates
-from analytics.tariff import price_per_kwh
+from analytics.savings import savings
 from analytics.window import Window
 
 
@@ -23,17 +25,11 @@ def air_kpis(window: Window) -> KpiAnswer:
     machine_kpis(air, counted(window, "compressor"), sheet)
     _leakage(air, sheet)
     _customers(air, sheet)
+    network_bar = station_pressure_bar(air)
+    quality_kpis(air, network_bar, sheet)
+    energy_split(air, network_bar, sheet.kpis["leak_m3_min"], sheet)
     coverage = share(air.coverage_ms, window.to_ms - window.from_ms)
-    return KpiAnswer(coverage, sheet.kpis, sheet.reasons, air_device_kpis(air, station_pressure_bar(air)))
-
-
-def _missing(air: AirMinutes) -> str:
-    """Return which devices keep the balance of energy and air from being known."""
-    lost = list(dict.fromkeys([*air.energy.never_known, *air.supply.never_known]))
-    if lost:
-        return (f"neither energy nor flow known in the window from {', '.join(lost)}: mend what is silent, "
-                "or take it from stations.toml")
-    return "no minute in the window in which energy and supplied air are both known"
+    return KpiAnswer(coverage, sheet.kpis, sheet.reasons, air_device_kpis(air, network_bar))
 
 
 def _energy_and_volume(air: AirMinutes, sheet: Sheet) -> None:
@@ -42,21 +38,21 @@ def _energy_and_volume(air: AirMinutes, sheet: Sheet) -> None:
     for name in ("volume_m3", "supplied_m3"):
         sheet.put(name, air.supply.total if air.supply.any_amount else None, no_air)
     ratio = air.kwh_per_m3
-    sheet.put("kwh_per_m3", ratio, _missing(air))
+    sheet.put("kwh_per_m3", ratio, air.missing)
     for name, amount in zip(("paired_energy_kwh", "paired_volume_m3"), air.paired, strict=True):
-        sheet.put(name, amount if air.balance_known.any() else None, _missing(air))
-    sheet.put("kw_per_m3_min", None if ratio is None else 60 * ratio, _missing(air))
+        sheet.put(name, amount if air.balance_known.any() else None, air.missing)
+    sheet.put("kw_per_m3_min", None if ratio is None else 60 * ratio, air.missing)
     sheet.put("flow_mean_m3_min", air.flow_mean_m3_min,
               f"no flow or volume from {', '.join(air.supply.never_known)}" if air.supply.never_known else no_air)
 
     known = air.balance_known
     pressure_bar = station_pressure_bar(air)
     known &= ~np.isnan(pressure_bar)
-    volume_m3 = air.supply.amount_n[:, known].sum(axis=0) / 1e9 * TO_INLET[air.window.station.flow_reference]
+    volume_m3 = air.supply.amount_n[:, known].sum(axis=0) / 1e9 * to_state(air.window.station, INLET)
     useful_kwh = float((isentropic_kwh_per_m3(pressure_bar[known]) * volume_m3).sum())
     sheet.over("isentropic_efficiency", useful_kwh if known.any() else None, air.energy.over(known),
-               f"no pressure of a main or a machine, or {_missing(air)}")
-    sheet.put("grade", None, "not computed in this release")
+               f"no pressure of a main or a machine, or {air.missing}")
+    sheet.put("grade", None, "GB 19153-2019 grades single machines: see devices")
 
 
 def station_pressure_bar(air: AirMinutes) -> Float64:
@@ -117,7 +113,7 @@ def _leakage(air: AirMinutes, sheet: Sheet) -> None:
 
 
 def _customers(air: AirMinutes, sheet: Sheet) -> None:
-    window, meters = air.window, air.meters
+    meters = air.meters
     none = "no customer's meter reported flow or volume in the window"
     sheet.put("metered_m3", meters.total if meters.any_amount else None, none)
     known = air.supply.known & meters.known
@@ -128,27 +124,7 @@ def _customers(air: AirMinutes, sheet: Sheet) -> None:
     sheet.put("unaccounted_m3", unaccounted_m3, reason)
     sheet.over("unaccounted_share", unaccounted_m3, supplied_m3, reason)
 
-    ratio = air.kwh_per_m3
-    baselines = np.zeros(len(meters.devices))
-    for customer, rows in air.customers:
-        baselines[rows] = np.nan if customer.baseline_kwh_per_m3 is None else customer.baseline_kwh_per_m3
-    if not air.customers or np.isnan(baselines).all():
-        reason = "no customer has baseline_kwh_per_m3: set it in stations.toml"
-    elif ratio is None:
-        reason = _missing(air)
-    elif not meters.any_amount:
-        reason = none
-    else:
-        gain = np.where(np.isnan(baselines), 0.0, baselines - ratio)
-        saved_kwh = (gain[:, None] * meters.amount_n).sum(axis=0) / 1e9
-        total_kwh = float(saved_kwh.sum())
-        sheet.put("savings_kwh", total_kwh)
-        metered = meters.amount_n.any(axis=0)
-        money = float((saved_kwh[metered] * price_per_kwh(window, air.times_ms)[metered]).sum())
-        sheet.put("savings_money", money, "tariff_per_kwh is missing for a part of the window: set it in stations.toml")
-        co2 = window.station.co2_kg_per_kwh
-        sheet.put("savings_co2_kg", None if co2 is None else round_figure(total_kwh * co2),
-                  "co2_kg_per_kwh is missing: set it in stations.toml")
-        return
+    found = savings(air, np.arange(len(meters.devices)))
     for name in ("savings_kwh", "savings_money", "savings_co2_kg"):
-        sheet.put(name, None, reason)
+        value = getattr(found, name)
+        sheet.put(name, value, found.reasons.get(name, ""))

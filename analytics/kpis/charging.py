@@ -21,14 +21,17 @@ from analytics.kernels.intervals import (
     union,
 )
 from analytics.kpis.electrical import imbalance_kpi, power_kw, site_meter_kpis, transformer_kpis
+from analytics.kpis.lost import LostPort, lost_kpis
+from analytics.kpis.supply import supply_kpis
 from analytics.sessions import Session, sessions_ending
 from analytics.uptime import Exclusion, PortUptime, station_uptime, uptime_of
+from analytics.visits import visit_kpis
 from analytics.window import Window
 from store.buckets import Buckets, empty_buckets
 from telemetry.channels import OCCUPIED_STATUS
 from telemetry.times import HOUR_MS, MINUTE_MS
 
-LATER = "not computed in this release"
+RATING = "rated_kw of a port is missing: set it in stations.toml"
 NOT_KNOWN = "no state of a port is known in the window"
 HOURS = ("available", "reserved", "occupied", "charging", "faulted", "unavailable")
 """Kinds of hours; `charging` is a part of `occupied`, the others make up the known time."""
@@ -60,6 +63,10 @@ class _Port:
     @property
     def known_ms(self) -> int:
         return sum(self.state_ms[name] for name in STATES_OF)
+
+    @property
+    def up_ms(self) -> int:
+        return sum(self.state_ms[name] for name in ("available", "reserved", "occupied"))
 
 
 def charging_kpis(window: Window, exclusions: Sequence[Exclusion] = ()) -> KpiAnswer:
@@ -100,9 +107,18 @@ def charging_kpis(window: Window, exclusions: Sequence[Exclusion] = ()) -> KpiAn
     congestion = share(length_ms(congested(window, summed)), window.to_ms - window.from_ms)
     sheet.put("congestion", congestion if any(p.known_ms for p in chosen) else None, NOT_KNOWN)
     transformer_kpis(window, sheet, total_kw, width_ms)
+    supply_kpis(window, sheet, minutes if inside.all() else minutes.take(inside))
     imbalance_kpi(window, sheet)
-    for name in ("lost_energy_kwh", "lost_money"):
-        sheet.put(name, None, LATER)
+    sheet.over("simultaneity", sheet.kpis["peak_kw"], sum(p.peak_kw for p in chosen if not np.isnan(p.peak_kw)),
+               "no port drew power in the window")
+    lost_kpis(window, sheet, [
+        LostPort(
+            rated_kw=ports[name].rated_kw, energy_kwh=ports[name].energy_n / 1e9 if ports[name].energy_known else None,
+            up_ms=ports[name].up_ms, outages=uptimes[name].outages if name in uptimes else (),
+            sessions=sessions[name],
+        )
+        for name in summed
+    ])
     coverage = share(sum(p.known_ms for p in chosen), sum(p.window_ms for p in chosen))
     return KpiAnswer(coverage, sheet.kpis, sheet.reasons, (*devices, *site_meter_kpis(window)))
 
@@ -210,9 +226,8 @@ def _sheet(window: Window, ports: Sequence[_Port], peak_kw: float, sessions: Seq
     hours = (window.to_ms - window.from_ms) / HOUR_MS
     sheet.over("load_factor", energy_kwh, peak_kw * hours, no_energy)
     rated_kwh = [None if p.rated_kw is None else p.rated_kw * p.window_ms / HOUR_MS for p in ports]
-    missing = "rated_kw of a port is missing: set it in stations.toml"
     if any(r is None for r in rated_kwh):
-        sheet.put("capacity_factor", None, missing)
+        sheet.put("capacity_factor", None, RATING)
     else:
         sheet.over("capacity_factor", energy_kwh, sum(r for r in rated_kwh if r is not None), no_energy)
 
@@ -222,8 +237,13 @@ def _sheet(window: Window, ports: Sequence[_Port], peak_kw: float, sessions: Seq
     sheet.put("sessions_successful", good if known_ms else None, NOT_KNOWN)
     sheet.over("session_success_rate", good, len(known), "no session with a known outcome ended in the window")
     energies = [s.energy_kwh for s in sessions if s.energy_kwh is not None]
+    visit_kpis(sheet, sessions)
     sheet.over("mean_session_kwh", sum(energies), len(energies), "no session with measured energy ended in the window")
-    sheet.put("overstay_h", None, LATER)
+    overstay_s = [s.overstay_s for s in sessions]
+    if any(p.rated_kw is None for p in ports) or None in overstay_s:
+        sheet.put("overstay_h", None, RATING)
+    else:
+        sheet.put("overstay_h", sum(s or 0.0 for s in overstay_s) / 3600 if known_ms else None, NOT_KNOWN)
     return sheet
 
 

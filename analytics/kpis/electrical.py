@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from analytics.counted import counted, shown
 from analytics.figures import DeviceKpis, Sheet, share
+from analytics.kernels.electrical import nema_imbalance
 from analytics.kernels.grid import dense, max_per_device, ratio, sum_per_device
 from analytics.kernels.intervals import Int64
 from analytics.window import Window
@@ -114,24 +115,36 @@ def imbalance_kpi(window: Window, sheet: Sheet) -> None:
     balanced. The rated current follows from `transformer_kva` and the measured line-to-neutral voltage.
     """
     name = "current_imbalance_nema_max"
-    rows = window.minutes.get("site_meter", empty_buckets())
-    names = counted(window, "site_meter")
-    kva = window.station.transformer_kva
-    if not kva:
+    if not window.station.transformer_kva:
         sheet.put(name, None, "transformer_kva is missing: set it in stations.toml")
         return
-    lines_a = np.array([mean_of(rows, f"current_l{k}_a") for k in (1, 2, 3)])
-    lines_v = np.array([mean_of(rows, f"voltage_l{k}_v") for k in (1, 2, 3)])
-    known = ~np.isnan(lines_a).any(axis=0)
-    volts = lines_v[~np.isnan(lines_v)]
-    if not names or not known.any() or not len(volts):
+    time_ms, lines_a, rated_a = site_lines(window)
+    if not len(time_ms) or np.isnan(rated_a):
         sheet.put(name, None, "no site meter reported the currents and voltages of three lines in the window")
         return
-    total_a = lines_a[:, _whole_minutes(rows, names, known)].sum(axis=1)
-    mean_a = total_a.mean(axis=0)
-    loaded = mean_a > 0.05 * kva * 1000 / (3 * float(volts.mean()))
+    loaded = lines_a.mean(axis=0) > 0.05 * rated_a
     if not loaded.any():
         sheet.put(name, None, "no minute in the window above 5 % of the transformer's rated current")
         return
-    worst = np.abs(total_a - mean_a).max(axis=0)[loaded] / mean_a[loaded]
-    sheet.put(name, float(worst.max()))
+    sheet.put(name, float(nema_imbalance(lines_a[:, loaded].T).max()))
+
+
+def site_lines(window: Window) -> tuple[Int64, Float64, float]:
+    """Return the line currents of the site and the transformer's rated current.
+
+    Returns
+    -------
+    (k,) minutes in which every site meter's lines are known [ms]; (3, k) summed currents [A]; rated current [A], from
+    `transformer_kva` and the measured voltage to neutral, NaN where one is missing.
+    """
+    rows = window.minutes.get("site_meter", empty_buckets())
+    names = counted(window, "site_meter")
+    lines_a = np.array([mean_of(rows, f"current_l{k}_a") for k in (1, 2, 3)])
+    lines_v = np.array([mean_of(rows, f"voltage_l{k}_v") for k in (1, 2, 3)])
+    known = ~np.isnan(lines_a).any(axis=0)
+    if not names or not known.any():
+        return np.empty(0, np.int64), np.empty((3, 0)), np.nan
+    at = _whole_minutes(rows, names, known)
+    volts, kva = lines_v[~np.isnan(lines_v)], window.station.transformer_kva
+    rated_a = kva * 1000 / (3 * float(volts.mean())) if kva and len(volts) else np.nan
+    return rows.start_ms[at[0]], np.asarray(lines_a[:, at].sum(axis=1)), rated_a

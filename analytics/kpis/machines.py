@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analytics.air import AIR_KINDS, AirMinutes, Float64
+from analytics.air import AIR_KINDS, AirMinutes, Bools, Float64, to_state
 from analytics.counted import shown
 from analytics.figures import DeviceKpis, Sheet, share
+from analytics.grades import grade_of
+from analytics.kernels.flow import ANR, INLET
 from analytics.kernels.grid import Int64, ratio
 from analytics.kernels.quantile import quantile
-from analytics.kernels.thermo import TO_INLET, isentropic_kwh_per_m3
+from analytics.kernels.thermo import isentropic_kwh_per_m3
 from analytics.window import Window
 from telemetry.channels import MACHINE_STATE
 from telemetry.times import HOUR_MS, MINUTE_MS
@@ -33,8 +35,9 @@ def machine_kpis(air: AirMinutes, machines: Sequence[str], sheet: Sheet) -> None
     both = (known_each > 0) & (air.sums("compressor", machines, "energy_ms") > 0)
     energy_n = int(air.sums("compressor", machines, "energy_n")[both].sum())
     unloaded_n = int(air.sums("compressor", machines, "energy_unloaded_n")[both].sum())
-    sheet.over("unloaded_energy_share", unloaded_n, energy_n,
-               "no minute in the window in which state and energy of a compressor are known")
+    unknown = "no minute in the window in which state and energy of a compressor are known"
+    sheet.put("unloaded_energy_kwh", unloaded_n / 1e9 if both.any() else None, unknown)
+    sheet.over("unloaded_energy_share", unloaded_n, energy_n, unknown)
     sheet.over("cycles_per_h", len(cut_ins(air.window, machines)), known_ms / HOUR_MS, none)
 
 
@@ -106,12 +109,27 @@ def _efficiency(air: AirMinutes, sheet: Sheet, machine: str, network_bar: Float6
     sheet.over("kw_per_m3_min", 60 * energy_kwh if known.any() else None, volume_m3 if volume_m3 > 0 else None, reason)
     own_bar = air.means("compressor", one, "discharge_pressure_bar")[0]
     pressure_bar = network_bar if np.isnan(own_bar).all() else own_bar
-    known &= ~np.isnan(pressure_bar)
-    inlet_m3 = volume_n[known] / 1e9 * TO_INLET[air.window.station.flow_reference]
-    useful_kwh = float((isentropic_kwh_per_m3(pressure_bar[known]) * inlet_m3).sum())
-    sheet.over("isentropic_efficiency", useful_kwh if known.any() else None, int(energy_n[known].sum()) / 1e9,
+    with_pressure = known & ~np.isnan(pressure_bar)
+    inlet_m3 = volume_n[with_pressure] / 1e9 * to_state(air.window.station, INLET)
+    useful_kwh = float((isentropic_kwh_per_m3(pressure_bar[with_pressure]) * inlet_m3).sum())
+    used_kwh = int(energy_n[with_pressure].sum()) / 1e9
+    sheet.over("isentropic_efficiency", useful_kwh if with_pressure.any() else None, used_kwh,
                f"no pressure of the machine or the main, or {reason}")
-    sheet.put("grade", None, "not computed in this release")
+    _grade(air, sheet, machine, known)
+
+
+def _grade(air: AirMinutes, sheet: Sheet, machine: str, known: Bools) -> None:
+    """Enter the legal grade by the minutes in which the machine was loaded throughout; all where no state is known."""
+    loaded = known & (air.sums("compressor", [machine], "loaded_ms")[0] >= air.width_ms)
+    if not any(air.sums("compressor", [machine], f"{s}_ms").any() for s in MACHINE_STATE):
+        loaded = known
+    energy_n, volume_n = (int(air.sums("compressor", [machine], c)[0][loaded].sum()) for c in ("energy_n", "volume_n"))
+    if volume_n <= 0:
+        sheet.put("grade", None, "no loaded minute in the window in which energy and volume of the machine are known")
+        return
+    kw_per_m3_min = 60 * energy_n / (volume_n * to_state(air.window.station, ANR))
+    found = grade_of(air.window.station.listed("compressor").get(machine), kw_per_m3_min)
+    sheet.put("grade", found.grade, found.reason)
 
 
 def _pressure(air: AirMinutes, sheet: Sheet, kind: str, device: str) -> None:
@@ -121,3 +139,8 @@ def _pressure(air: AirMinutes, sheet: Sheet, kind: str, device: str) -> None:
     sheet.put("pressure_mean_bar", float(known.mean()) if len(known) else None, none)
     sheet.put("pressure_p05_bar", quantile(known, 0.05), none)
     sheet.put("pressure_p95_bar", quantile(known, 0.95), none)
+    if kind == "air_meter":
+        band = air.window.station.contract_pressure_bar
+        outside = None if band is None or not len(known) else int(((known < band[0]) | (known > band[1])).sum())
+        sheet.put("min_outside_contract", outside,
+                  "contract_pressure_bar is missing: set it in stations.toml" if band is None else none)

@@ -13,6 +13,13 @@ from telemetry.registry import Station
 
 Float64 = NDArray[np.float64]
 
+GAUGE_ERROR_BAR = 0.085
+"""0.5 % of the span -1..16 bar: no pressure is too low by less."""
+LEAST_BAND_BAR = 0.5
+"""Width of the header's band that is always allowed."""
+DEW_POINT_SPARE_K = 3.0
+"""Above the contract's dew point: error of the probe and the moment of a dryer's change."""
+
 _COMPARE: Mapping[str, Callable[[Any, float], Any]] = {
     ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }
@@ -24,6 +31,13 @@ def threshold_of(rule: Rule, station: Station) -> float | None:
         return rule.threshold
     if rule.threshold_from == "baseline_kwh_per_m3":
         return baseline_kwh_per_m3(station)
+    contract = station.contract_pressure_bar
+    if rule.threshold_from == "contract_pressure" and contract is not None:
+        return contract[0] - GAUGE_ERROR_BAR
+    if rule.threshold_from == "contract_band" and contract is not None:
+        return max(LEAST_BAND_BAR, contract[1] - contract[0])
+    if rule.threshold_from == "dew_point_max" and station.dew_point_max_c is not None:
+        return station.dew_point_max_c + DEW_POINT_SPARE_K
     return None
 
 

@@ -99,7 +99,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Limit in `unit`; None: taken from `threshold_from`."""
     clear_threshold: float | None = None
     """Where the condition ends again, on the quiet side of `threshold`; None: at the threshold itself."""
-    threshold_from: Literal["baseline_kwh_per_m3"] | None = None
+    threshold_from: (
+        Literal["baseline_kwh_per_m3", "contract_pressure", "contract_band", "dew_point_max"] | None
+    ) = None
     """The number of stations.toml that is the limit where `threshold` is None."""
     unit: str = ""
     for_: str = "0s"

@@ -1,5 +1,6 @@
 """`/alerts` and `/events`."""
 
+import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -7,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.alert_log import event_item, find_alert, list_alerts
 from api.desk import audit
-from api.params import Cursor, FromText, Json, Limit, ToText, listing, offset_of, time_of
+from api.params import LARGEST, Cursor, FromText, Json, Limit, ToText, listing, offset_of, time_of
 from api.problems import Problem
 from api.services import CallerOf, Parts, allow
 
@@ -55,7 +56,7 @@ def get_alerts(
 
 def _alert_cursor(cursor: str) -> tuple[int, str]:
     fired, dot, alert = cursor.partition(".")
-    if not dot or not fired.lstrip("-").isdigit():
+    if not dot or not re.fullmatch(r"-?[0-9]{1,16}", fired):
         raise Problem(422, f"cursor = {cursor!r} is none of ours; take next_cursor of the answer before")
     return int(fired), alert
 
@@ -96,7 +97,7 @@ def _unknown(alert: str) -> Problem:
 def get_events(
     parts: Parts,
     caller: CallerOf,
-    after: Annotated[int, Query(ge=0, description="`n` of the last event that you have")] = 0,
+    after: Annotated[int, Query(ge=0, le=LARGEST, description="`n` of the last event that you have")] = 0,
     limit: Limit = 1_000,
     cursor: Cursor = None,
 ) -> Json:

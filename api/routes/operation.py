@@ -7,10 +7,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from api.auth import COOKIE, find_caller
+from api.desk import audit
 from api.health import RiverCollector, readiness
+from api.limits import address_of
 from api.outbox import pending_count
 from api.params import Cursor, Json, Limit, listing, offset_of
 from api.problems import Problem
@@ -62,14 +64,19 @@ async def get_livez() -> Json:
     return Json({"status": "alive"})
 
 
-@outside.get("/readyz", summary="All roles run and the river flows")
+@outside.get(
+    "/readyz", summary="All roles run and the river flows",
+    responses={503: {"description": "not ready, with the reasons", "content": {"application/json": {}}}},
+)
 def get_readyz(parts: Parts) -> Json:
     """Answer 503 with the reasons while not; a dead series store or receiver is degraded and still 200."""
     ready, body = readiness(parts.config.data, parts.own)
     return Json(body, status_code=200 if ready else 503)
 
 
-@outside.get("/metrics", summary="Prometheus metrics")
+@outside.get(
+    "/metrics", summary="Prometheus metrics", response_class=PlainTextResponse,
+)
 def get_metrics(parts: Parts, _caller: Everywhere) -> Response:
     """Of every role, from their status files and counters on disk."""
     registry = CollectorRegistry(auto_describe=False)
@@ -89,12 +96,15 @@ def log_in(parts: Parts, request: Request, body: Login) -> Json:
     """Set an HttpOnly, SameSite=Strict cookie, for the page and the stream; it ends with the token."""
     caller = find_caller(parts.tokens, body.token)
     if caller is None and parts.tokens:
+        request.app.state.failures.note(address_of(request.scope))
         raise Problem(401, "this token is none of api.tokens; ask whoever runs Voltair for one")
     if caller is None:
         return Json({"name": "local", "admin": True, "stations": None})
     answer = Json({"name": caller.name, "admin": caller.admin, "stations": list(caller.stations) or None})
     cookie = next(t.cookie for t in parts.tokens if t.caller is caller)
     secure = request.url.scheme == "https" or parts.config.api.public_url.startswith("https:")
+    with parts.desk.write() as db:
+        audit(db, now_ms=parts.clock_ms(), caller=caller.name, action="login", subject=address_of(request.scope))
     answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path="/", max_age=30 * 86_400)
     return answer
 

@@ -1,12 +1,11 @@
-"""`/stations`, their key figures, sessions, leaks and uptime, and `/groups`."""
+"""`/stations`, their key figures, sessions, leaks and uptime."""
 
-import csv
-import io
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
+from analytics.energy_code import energy_codes
 from analytics.kpis import KpiAnswer, station_kpis
 from analytics.leaks import leaks_of
 from analytics.sessions import sessions_of
@@ -14,24 +13,21 @@ from analytics.uptime import PortUptime, uptime_of
 from analytics.window import Window
 from api.alert_log import firing_counts
 from api.auth import Caller
-from api.groups import group_kpis
 from api.overview import device_item, exclusions_of, station_item
-from api.params import Cursor, FromText, Json, Limit, ToText, listing, page, window_of
+from api.params import Cursor, Format, FromText, Json, Limit, ToText, csv_file, listing, page, window_of
 from api.problems import Problem
 from api.services import CallerOf, Parts, Services, allow
 from telemetry.times import format_time
 
 router = APIRouter(tags=["stations"])
 
-Format = Annotated[Literal["json", "csv"], Query(alias="format")]
-
-
 @router.get("/stations", summary="All stations")
 def get_stations(parts: Parts, caller: CallerOf, limit: Limit = 1_000, cursor: Cursor = None) -> Json:
     """Kind, health, firing alerts and devices of each, in the order of stations.toml."""
-    firing = firing_counts(parts.desk.reader)
+    db = parts.desk.reader
+    firing = firing_counts(db)
     ids, next_cursor = page([s for s in parts.sources.station_ids() if caller.sees(s)], limit, cursor)
-    items = [station_item(parts.sources, s, parts.sources.devices(s), firing.get(s, {})) for s in ids]
+    items = [station_item(parts.sources, db, s, parts.sources.devices(s), firing.get(s, {})) for s in ids]
     return listing(items, next_cursor)
 
 
@@ -42,21 +38,23 @@ def get_station(parts: Parts, caller: CallerOf, station: str) -> Json:
     parts.sources.station(station)
     devices = parts.sources.devices(station)
     firing = firing_counts(parts.desk.reader).get(station, {})
-    item = station_item(parts.sources, station, devices, firing)
+    item = station_item(parts.sources, parts.desk.reader, station, devices, firing)
     counts = item.pop("devices")
     return Json({**item, "device_counts": counts, "devices": [device_item(d) for d in devices]})
 
 
-def _window(
+def window_for(
     parts: Services, caller: Caller, station: str, from_text: str | None, to_text: str | None
 ) -> Window:
+    """Return the window that a call asks for."""
     allow(caller, station)
     parts.sources.station(station)
     from_ms, to_ms = window_of(from_text, to_text, parts.sources.now_ms(station))
     return parts.sources.window(station, from_ms, to_ms)
 
 
-def _answer(parts: Services, window: Window) -> KpiAnswer:
+def answer_for(parts: Services, window: Window) -> KpiAnswer:
+    """Return key figures with maintenance windows taken out."""
     return station_kpis(window, exclusions_of(parts.desk, window.station.id, window.from_ms, window.to_ms))
 
 
@@ -65,13 +63,13 @@ def get_kpis(
     parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None
 ) -> Json:
     """Over `[from, to)`; `from` and `to` in the answer are those used. A null has its reason under `reasons`."""
-    window = _window(parts, caller, station, from_, to)
-    answer = _answer(parts, window)
+    window = window_for(parts, caller, station, from_, to)
+    answer = answer_for(parts, window)
     return Json(
         {
             "station": station,
             "kind": window.station.kind,
-            **_span(window),
+            **span_of(window),
             "coverage": answer.coverage,
             "kpis": answer.kpis,
             "reasons": answer.reasons,
@@ -83,47 +81,9 @@ def get_kpis(
     )
 
 
-def _span(window: Window) -> dict[str, Any]:
+def span_of(window: Window) -> dict[str, Any]:
+    """Return `from` and `to` as they were used."""
     return {"from": format_time(window.from_ms), "to": format_time(window.to_ms)}
-
-
-@router.get("/groups/{group}/kpis", summary="Key figures of a group of stations")
-def get_group_kpis(parts: Parts, caller: CallerOf, group: str, from_: FromText = None, to: ToText = None) -> Json:
-    """Answer sums over its stations, ratios of those sums, and each station's own figures; one block per kind."""
-    members = [s for s in parts.sources.registry().stations.values() if group in s.groups]
-    if not members:
-        raise Problem(404, f"there is no group {group!r}; stations.toml names it under groups = [...] of a station")
-    for member in members:
-        allow(caller, member.id)
-    now_ms = max(parts.sources.now_ms(m.id) for m in members)
-    from_ms, to_ms = window_of(from_, to, now_ms)
-    kinds = sorted({m.kind for m in members})
-    blocks: dict[str, dict[str, Any]] = {}
-    stations: list[dict[str, Any]] = []
-    for kind in kinds:
-        windows = [parts.sources.window(m.id, from_ms, to_ms) for m in members if m.kind == kind]
-        answers = [_answer(parts, w) for w in windows]
-        coverage, kpis, reasons = group_kpis(kind, answers)
-        blocks[kind] = {"coverage": coverage, "kpis": kpis, "reasons": reasons}
-        stations += [
-            {
-                "station": w.station.id, "kind": kind, **_span(w), "coverage": a.coverage, "kpis": a.kpis,
-                "reasons": a.reasons,
-            }
-            for w, a in zip(windows, answers, strict=True)
-        ]
-    # Figures of one kind stand at the top; those of both kinds have names in common and stand under their kind.
-    figures = blocks[kinds[0]] if len(kinds) == 1 else {"kinds": blocks}
-    return Json(
-        {
-            "group": group,
-            "kind": kinds[0] if len(kinds) == 1 else "mixed",
-            "from": min(s["from"] for s in stations),
-            "to": max(s["to"] for s in stations),
-            **figures,
-            "stations": stations,
-        }
-    )
 
 
 @router.get("/stations/{station}/sessions", summary="Charging sessions")
@@ -137,20 +97,34 @@ def get_sessions(
     cursor: Cursor = None,
 ) -> Json:
     """Those that overlap `[from, to)`, oldest first; `end` is null while a session is open."""
-    found, next_cursor = page(sessions_of(_window(parts, caller, station, from_, to)), limit, cursor)
+    found, next_cursor = page(sessions_of(window_for(parts, caller, station, from_, to)), limit, cursor)
     return listing([s.item() for s in found], next_cursor)
 
 
 @router.get("/stations/{station}/leaks", summary="Leakage of a compressed-air station")
 def get_leaks(parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None) -> Json:
     """Answer the fused estimate and that of each method, with what it was made from."""
-    window = _window(parts, caller, station, from_, to)
+    window = window_for(parts, caller, station, from_, to)
     if window.station.kind != "compressed_air":
         raise Problem(422, f"station {station!r} is a {window.station.kind} station; leaks are of compressed_air ones")
     return Json(leaks_of(window))
 
 
-@router.get("/stations/{station}/uptime", summary="Uptime of charging ports")
+@router.get("/stations/{station}/energy-code", summary="Energy code of a compressed-air station")
+def get_energy_code(
+    parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None
+) -> Json:
+    """Answer green, yellow, red or grey for the station, its machines and customers, with the reasons."""
+    window = window_for(parts, caller, station, from_, to)
+    if window.station.kind != "compressed_air":
+        raise Problem(422, f"station {station!r} is a {window.station.kind} station; codes are of compressed_air ones")
+    return Json({"station": station, **span_of(window), "items": energy_codes(window, answer_for(parts, window))})
+
+
+@router.get(
+    "/stations/{station}/uptime", summary="Uptime of charging ports",
+    responses={200: {"content": {"application/json": {}, "text/csv": {}}}},
+)
 def get_uptime(
     parts: Parts,
     caller: CallerOf,
@@ -162,7 +136,9 @@ def get_uptime(
     cursor: Cursor = None,
 ) -> Response:
     """Outages per port with their causes; maintenance windows (`/exclusions`) are excluded."""
-    window = _window(parts, caller, station, from_, to)
+    allow(caller, station)
+    parts.sources.station(station)
+    window = parts.sources.outages(station, *window_of(from_, to, parts.sources.now_ms(station)))
     ports = uptime_of(window, exclusions_of(parts.desk, station, window.from_ms, window.to_ms))
     if format_ == "csv":
         return _uptime_csv(ports, f"{station}-uptime.csv")
@@ -171,21 +147,12 @@ def get_uptime(
 
 
 def _uptime_csv(ports: list[PortUptime], name: str) -> Response:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["port", "minutes", "outage_min", "excluded_min", "uptime"])
-    for port in ports:
-        uptime = "" if port.uptime is None else port.uptime
-        writer.writerow([port.port, port.minutes, port.outage_min, port.excluded_min, uptime])
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    rows = [[p.port, p.minutes, p.outage_min, p.excluded_min, p.uptime] for p in ports]
+    return csv_file(name, ["port", "minutes", "outage_min", "excluded_min", "uptime"], rows)
 
 
-@router.get("/stations/{station}/statement", summary="Monthly statement (not yet)")
-@router.post("/stations/{station}/statement", summary="Issue a monthly statement (not yet)")
-@router.get("/stations/{station}/advice", summary="Advice in force (not yet)")
-def not_yet(parts: Parts, caller: CallerOf, station: str) -> Json:
-    """Answer 501: a later release brings it."""
+@router.get("/stations/{station}/advice", summary="Advice in force")
+def get_advice(parts: Parts, caller: CallerOf, station: str) -> Json:
+    """Answer what to change now and what it brings; `reasons` says of each kind of advice that is missing why."""
     allow(caller, station)
-    parts.sources.station(station)
-    raise Problem(501, f"statements and advice for {station!r} are not yet in this release; see CHANGELOG.md")
+    return Json(parts.sources.advice(station))

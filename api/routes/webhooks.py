@@ -1,7 +1,7 @@
 """`/webhooks` and `/deliveries`: endpoints and their delivery log."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import msgspec
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import FORMATS, test_data
+from api.bodies import body_of, notice_of_test
 from api.desk import audit
 from api.endpoints import Endpoint, check_endpoint, disable_endpoint, list_endpoints, put_endpoint
 from api.outbox import STATES, Delivery, add_test, find_delivery, list_deliveries, replay
@@ -22,18 +22,33 @@ from api.signing import new_secret
 router = APIRouter(tags=["webhooks"])
 
 Formats = Literal["standard", "alertmanager", "cloudevents", "wecom", "dingtalk", "feishu", "slack"]
+Severities = list[Literal["info", "warning", "critical"]]
 _TEST_WAIT_S = 16.0
 
 
 class NewEndpoint(BaseModel):
-    """A receiver of alerts from now on."""
+    """A receiver of alerts from now on; empty lists let everything pass."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: str
-    secret: Annotated[str | None, Field(description="whsec_...; without it one is made and shown once")] = None
+    secret: Annotated[
+        str | None,
+        Field(description="whsec_..., several separated by spaces; without it one is made and shown once"),
+    ] = None
     format: Formats = "standard"
     allow_private: list[str] = []
+    stations: list[str] = []
+    groups: list[str] = []
+    severities: Severities = []
+    categories: list[str] = []
+    rules: list[str] = []
+    tier: Annotated[int, Field(ge=1, le=9, description="above 1: only alerts that were escalated this far")] = 1
+    language: Annotated[Literal["", "en", "zh"], Field(description="empty: the format's own")] = ""
+    rate_per_minute: Annotated[int | None, Field(ge=0, description="null: the format's own; 0: no limit")] = None
+    headers: Annotated[dict[str, str], Field(description="sent with every message; values are not shown again")] = {}
+    calendar: Annotated[str, Field(description="name of a [calendars] table whose hours messages wait for")] = ""
+    repeat: Annotated[str, Field(description="like 4h: what still fires is told again")] = ""
 
 
 class EndpointChange(BaseModel):
@@ -45,7 +60,26 @@ class EndpointChange(BaseModel):
     secret: str | None = None
     format: Formats | None = None
     allow_private: list[str] | None = None
+    stations: list[str] | None = None
+    groups: list[str] | None = None
+    severities: Severities | None = None
+    categories: list[str] | None = None
+    rules: list[str] | None = None
+    tier: Annotated[int, Field(ge=1, le=9)] | None = None
+    language: Literal["", "en", "zh"] | None = None
+    rate_per_minute: Annotated[int, Field(ge=0)] | None = None
+    headers: dict[str, str] | None = None
+    calendar: str | None = None
+    repeat: str | None = None
     enabled: bool | None = None
+
+
+def _checked(parts: Parts, old: Endpoint | None, given: dict[str, Any]) -> Endpoint:
+    """Return an endpoint with what was asked for."""
+    members = {} if old is None else msgspec.to_builtins(old)
+    found = msgspec.convert({**members, **given}, Endpoint)
+    check_endpoint(found, parts.config.calendars)
+    return found
 
 
 def _find(parts: Parts, endpoint: str) -> Endpoint:
@@ -65,11 +99,8 @@ def get_webhooks(parts: Parts, _caller: Everywhere, limit: Limit = 1_000, cursor
 def add_webhook(parts: Parts, caller: Everywhere, body: NewEndpoint) -> Json:
     """Add a receiver of transitions from now on. The answer alone shows the secret."""
     now_ms = parts.clock_ms()
-    endpoint = Endpoint(
-        id="ep_" + uuid4().hex[:12], url=body.url, secret=body.secret or new_secret(), format=body.format,
-        allow_private=tuple(body.allow_private), created_ms=now_ms,
-    )
-    check_endpoint(endpoint)
+    given = {**body.model_dump(), "secret": body.secret or new_secret()}
+    endpoint = _checked(parts, None, {**given, "id": "ep_" + uuid4().hex[:12], "created_ms": now_ms})
     with parts.desk.write() as db:
         put_endpoint(db, endpoint)
         audit(db, now_ms=now_ms, caller=caller.name, action="add webhook", subject=endpoint.id, body=endpoint.public())
@@ -86,15 +117,13 @@ def get_webhook(parts: Parts, _caller: Everywhere, endpoint: str) -> Json:
 def change_webhook(parts: Parts, caller: Everywhere, endpoint: str, body: EndpointChange) -> Json:
     """Of an endpoint of voltair.toml only `enabled` can be changed here."""
     old = _find(parts, endpoint)
-    given = body.model_dump(exclude_none=True)
+    given = body.model_dump(exclude_unset=True)
+    given = {k: v for k, v in given.items() if v is not None or k == "rate_per_minute"}
     if old.source == "config" and set(given) - {"enabled"}:
         raise Problem(409, f"webhook {endpoint!r} stands in voltair.toml; change {sorted(given)[0]!r} there")
-    if "allow_private" in given:
-        given["allow_private"] = tuple(given["allow_private"])
-    new = msgspec.structs.replace(old, **given)
+    new = _checked(parts, old, given)
     if new.enabled:
         new = msgspec.structs.replace(new, disabled_reason="")
-    check_endpoint(new)
     with parts.desk.write() as db:
         put_endpoint(db, new)
         if old.enabled and not new.enabled:
@@ -103,6 +132,7 @@ def change_webhook(parts: Parts, caller: Everywhere, endpoint: str, body: Endpoi
             db, now_ms=parts.clock_ms(), caller=caller.name, action="change webhook", subject=new.id,
             body=new.public(),
         )
+    parts.deliverer.forgive(endpoint)
     return Json(_find(parts, endpoint).public())
 
 
@@ -128,9 +158,9 @@ async def test_webhook(parts: Parts, caller: Everywhere, endpoint: str) -> Json:
         found = _find(parts, endpoint)
         _must_be_enabled(found)
         now_ms = parts.clock_ms()
-        data = test_data(endpoint, parts.desk.base_url)
+        notice = notice_of_test(endpoint, parts.desk.base_url, now_ms)
         with parts.desk.write() as db:
-            add_test(db, message_id, endpoint, FORMATS[found.format]("webhook.test", now_ms, data), now_ms)
+            add_test(db, message_id, endpoint, body_of(found.format, [notice], found.language), now_ms)
             audit(db, now_ms=now_ms, caller=caller.name, action="test webhook", subject=endpoint)
 
     await run_in_threadpool(add)
@@ -193,7 +223,7 @@ def replay_delivery(parts: Parts, caller: Everywhere, delivery: str) -> Json:
         if not replay(db, delivery, now_ms):
             raise Problem(409, f"delivery {delivery!r} is still pending; it goes out by itself")
         audit(db, now_ms=now_ms, caller=caller.name, action="replay", subject=delivery)
-    parts.deliverer.wake()
+    parts.deliverer.forgive(found.endpoint)
     again = find_delivery(parts.desk.reader, delivery)
     assert again is not None  # noqa: S101 - found above, and never deleted
     return Json(again.public(), status_code=202)

@@ -1,27 +1,34 @@
 """A compressed-air station: machines fill a receiver, customers and leaks empty it."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
-from simulators.faults import Fault, fail_unknown
+from simulators.faults import Fault
 from simulators.message import Reading
+from simulators.model.air_books import AirBooks
+from simulators.model.air_faults import AirFaults
 from simulators.model.charging import next_due
-from simulators.model.compressor import Compressor, VariableSpeed
+from simulators.model.climate import ambient_c
+from simulators.model.compressor import Centrifugal, Compressor, VariableSpeed
 from simulators.model.customer import Customer, CustomerSettings
 from simulators.model.dryer import Dryer
 from simulators.model.gas import orifice_m3_min, pressure_rate_bar_min
+from simulators.model.meter import FlowMeter, new_meter
+from simulators.model.sequence import CentralControl
 from telemetry.registry import Station
 from telemetry.times import to_datetime
 
 _FIXED_BAND_BAR = (-0.20, 0.30)
-"""Load and unload point of the first fixed-speed machine, against the station's pressure;"""
-_CASCADE_BAR = (-0.10, -0.05)
-"""each further one loads and unloads this much lower."""
-_VSD_BAND_BAR = (-0.10, 0.40)
-"""The variable-speed machine comes first and leaves last; it regulates inside the others' band."""
-_DRYER_FLOW_M3_MIN = 90.0
+"""Load and unload point of the first fixed-speed machine, against the station's pressure."""
+_REGULATED_BAND_BAR = (-0.10, 0.40)
+"""A machine that regulates comes first and leaves last; it regulates inside the others' band."""
+_CENTRAL_LOW_BAR, _CENTRAL_HIGH_BAR = -0.10, 0.12
+_VENT_MM = 60.0
+"""Opening through which a station is vented on purpose."""
+_MACHINES: dict[str | None, type[Compressor]] = {"vsd": VariableSpeed, "centrifugal": Centrifugal}
 
 
 class AirSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,8 +40,30 @@ class AirSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Time between two reports of a device; a change of state is reported at once."""
     pressure_bar: float = 6.6
     """Pressure at which the customers' demand is stated; the machines' bands lie around it."""
+    control: Literal["cascade", "central"] = "cascade"
+    """Each machine by its own pressure switch, one below the other, or all by one band."""
+    cascade_bar: tuple[float, float] = (-0.10, -0.05)
+    """How much lower each further fixed-speed machine loads and unloads."""
+    package_factor: float = 1.06
+    """Package input power at the rated point against the motor's rating."""
+    max_starts_per_h: float = 6.0
+    network_m3: float = 0.0
+    """Volume of the pipes, beside that of the receiver."""
     leak_mm: float = 6.5
     """Diameter of one hole that stands for all standing leaks of the network."""
+    dryer: Literal["refrigerated", "desiccant"] = "refrigerated"
+    dryer_flow_m3_min: float = 90.0
+    ambient_mean_c: float = 17.0
+    season_c: float = 10.0
+    """Amplitude of the year's temperature."""
+    day_c: float = 4.0
+    """Amplitude of the day's."""
+    room_c: float = 5.0
+    """The machine room is this much warmer than outside."""
+    meter_accuracy: float = 0.004
+    """Class of the flow meters, as a share of the reading."""
+    meter_drift_per_year: float = 0.0
+    meter_resolution_m3: float = 0.001
 
 
 class AirStation:
@@ -53,41 +82,49 @@ class AirStation:
     def __init__(self, station: Station, settings: dict[str, Any], rng: np.random.Generator) -> None:
         self.settings = msgspec.convert(settings, AirSettings)
         self._zone = station.zone
-        self._receiver_m3 = station.receiver_m3 or 10.0
+        self.volume_m3 = (station.receiver_m3 or 10.0) + self.settings.network_m3
         self.pressure_bar = self.settings.pressure_bar
         self.compressors = self._make_compressors(station, rng)
+        self._control = CentralControl(self.pressure_bar + _CENTRAL_LOW_BAR, self.pressure_bar + _CENTRAL_HIGH_BAR)
         self.dryer = Dryer(
-            station.dryers[0].id, station.dryers[0].rated_kw or 12.0, _DRYER_FLOW_M3_MIN, rng,
-            energy_kwh=float(rng.uniform(5_000.0, 40_000.0)),
+            station.dryers[0].id, station.dryers[0].rated_kw or 12.0, self.settings.dryer_flow_m3_min, rng,
+            energy_kwh=float(rng.uniform(5_000.0, 40_000.0)), desiccant=self.settings.dryer == "desiccant",
         )  # fmt: skip
         self.main = station.air_mains[0].id
-        self.main_flow_m3_min = 0.0
-        self.main_volume_m3 = float(rng.uniform(1e6, 9e6))
-        self._main_gain = 1.0 + 0.003 * float(rng.uniform(-1.0, 1.0))
+        self.main_meter = self._meter(rng, float(rng.uniform(1e6, 9e6)))
         self.customers = {
             customer.id: Customer(
                 customer.spans()[0].id, self.settings.customers[customer.id], self.settings.pressure_bar, rng,
-                volume_m3=float(rng.uniform(1e5, 2e6)),
+                self._meter(rng, float(rng.uniform(1e5, 2e6))),
             )
             for customer in station.customers
         }  # fmt: skip
         self.holes: dict[str, float] = {}
         """New leaks of the network: name -> diameter [mm]."""
-        devices = [*self.compressors, self.dryer.device, self.main, *(c.meter for c in self.customers.values())]
+        self.vented = False
+        self.warmer_c = 0.0
+        """By a heat wave."""
+        self._faults = AirFaults(self)
+        self.books = AirBooks(self)
+        devices = [*self.compressors, self.dryer.device, self.main, *(c.device for c in self.customers.values())]
         report_ms = round(1000 * self.settings.report_s)
         self._due = {device: k * report_ms // len(devices) for k, device in enumerate(devices)}
+
+    def _meter(self, rng: np.random.Generator, volume_m3: float) -> FlowMeter:
+        s = self.settings
+        return new_meter(rng, s.meter_accuracy, s.meter_drift_per_year, s.meter_resolution_m3, volume_m3)
 
     def _make_compressors(self, station: Station, rng: np.random.Generator) -> dict[str, Compressor]:
         found: dict[str, Compressor] = {}
         fixed = 0
         for device in station.compressors:
-            vsd = device.control == "vsd"
-            low, high = _VSD_BAND_BAR
-            if not vsd:
-                low, high = (a + fixed * b for a, b in zip(_FIXED_BAND_BAR, _CASCADE_BAR, strict=True))
+            make = _MACHINES.get(device.control, Compressor)
+            low, high = _REGULATED_BAND_BAR
+            if make is Compressor:
+                low, high = (a + fixed * b for a, b in zip(_FIXED_BAND_BAR, self.settings.cascade_bar, strict=True))
                 fixed += 1
             running_h = float(rng.uniform(4_000.0, 20_000.0))
-            found[device.id] = (VariableSpeed if vsd else Compressor)(
+            found[device.id] = make(
                 device.id,
                 device.rated_kw or 110.0,
                 device.rated_flow_m3_min or 20.0,
@@ -99,58 +136,72 @@ class AirStation:
                 volume_m3=float(rng.uniform(2e6, 2e7)),
                 running_h=running_h,
                 loaded_h=running_h * 0.8,
+                max_starts_per_h=self.settings.max_starts_per_h,
+                package_factor=self.settings.package_factor,
             )
         return found
 
-    def apply(self, fault: Fault, *, active: bool) -> None:
-        """Begin or end a fault."""
-        if fault.kind == "leak":
-            self._leak(fault, active=active)
-        elif fault.kind == "compressor_fault":
-            machine = self.compressors.get(fault.device)
-            if machine is None:
-                fail_unknown(fault, "compressor", self.compressors)
-            elif active:
-                machine.trip(fault.error_code)
-            else:
-                machine.reset()
-        elif fault.kind == "dryer_fault":
-            self.dryer.set_fault(active=active)
-        else:
-            fail_unknown(fault, "kind", ("leak", "compressor_fault", "dryer_fault", "silence"))
+    def apply(self, fault: Fault, strength: float) -> None:
+        """Let a fault have that share of its size; 0 ends it, or only checks that it can be."""
+        self._faults.apply(fault, strength)
 
-    def _leak(self, fault: Fault, *, active: bool) -> None:
-        holes = self.holes
-        if fault.device:
-            if fault.device not in self.customers:
-                fail_unknown(fault, "customer", self.customers)
-            holes = self.customers[fault.device].holes
-        if active:
-            holes[f"{fault.at} {fault.diameter_mm}"] = fault.diameter_mm
-        else:
-            holes.pop(f"{fault.at} {fault.diameter_mm}", None)
+    def describe(self, fault: Fault) -> dict[str, Any]:
+        """Return what the truth says of a fault: place and, for a leak, its flow."""
+        return self._faults.describe(fault)
 
-    def leak_m3_min(self) -> float:
-        """Return the present true leakage of the network, without what is behind the customers' meters."""
-        holes = (self.settings.leak_mm, *self.holes.values())
-        return sum(orifice_m3_min(mm, self.pressure_bar) for mm in holes)
+    def begin(self) -> None:
+        """Keep the books of the truth from here on."""
+        self.books = AirBooks(self)
+
+    def key_figures(self) -> dict[str, float | None]:
+        """Return the true key figures since `begin`, by the names of the contract."""
+        return self.books.key_figures()
+
+    def network_leak_m3_min(self) -> float:
+        """Return the present true leakage of the network, without what is behind meters and at machines."""
+        return sum(orifice_m3_min(mm, self.pressure_bar) for mm in (self.settings.leak_mm, *self.holes.values()))
+
+    def move_bands(self, change_bar: float) -> None:
+        """Move load and unload points of all machines."""
+        for machine in self.compressors.values():
+            machine.load_below_bar += change_bar
+            machine.unload_above_bar += change_bar
+        self._control.low_bar += change_bar
+        self._control.high_bar += change_bar
 
     def step(self, now_ms: int, dt_s: float) -> list[Reading]:
         """Move on to `now_ms`, `dt_s` seconds after the last step, and return the reports that are due."""
-        local = to_datetime(now_ms).astimezone(self._zone)
-        hour = local.hour + local.minute / 60.0 + local.second / 3600.0
-        self.main_volume_m3 += self._main_gain * self.main_flow_m3_min * dt_s / 60.0
-        for machine in self.compressors.values():
-            machine.step(dt_s, self.pressure_bar)
-        inflow = sum(machine.flow_m3_min for machine in self.compressors.values())
-        outflow = self.leak_m3_min()
-        for customer in self.customers.values():
-            outflow += customer.step(dt_s, hour, self.pressure_bar, weekend=local.weekday() >= 5)
-        self.main_flow_m3_min = outflow
-        self.dryer.step(dt_s, outflow)
-        rate = pressure_rate_bar_min(inflow, outflow, self._receiver_m3)
-        self.pressure_bar = max(0.0, self.pressure_bar + rate * dt_s / 60.0)
+        self.advance(now_ms, dt_s)
         return self._reports(now_ms)
+
+    def advance(self, now_ms: int, dt_s: float) -> None:
+        """Move on to `now_ms`, `dt_s` seconds after the last step, without a report."""
+        local = to_datetime(now_ms).astimezone(self._zone)
+        room_c = self._outside_c(local) + self.settings.room_c
+        seen_bar = round(self.pressure_bar, 3)  # what the pressure switches can tell apart
+        if self.settings.control == "central":
+            self._control.step(dt_s, seen_bar, list(self.compressors.values()))
+        for machine in self.compressors.values():
+            if self.vented:
+                machine.command = False
+            machine.step(dt_s, seen_bar, room_c)
+        bar = self.pressure_bar
+        inflow = sum(m.flow_m3_min - m.leak_m3_min(bar) for m in self.compressors.values())
+        hour = local.hour + local.minute / 60.0 + local.second / 3600.0
+        supplied = self.network_leak_m3_min()
+        for customer in self.customers.values():
+            supplied += customer.step(dt_s, hour, bar, weekend=local.weekday() >= 5)
+        self.main_meter.step(dt_s, supplied)
+        self.dryer.step(dt_s, supplied, bar, room_c)
+        lost = self.dryer.purge_m3_min + self.dryer.leak_m3_min
+        lost += orifice_m3_min(_VENT_MM, bar) if self.vented else 0.0
+        self.books.step(dt_s, supplied, lost)
+        rate = pressure_rate_bar_min(inflow, supplied + lost, self.volume_m3)
+        self.pressure_bar = max(0.0, bar + rate * dt_s / 60.0)
+
+    def _outside_c(self, local: datetime) -> float:
+        s = self.settings
+        return ambient_c(local, s.ambient_mean_c, s.season_c, s.day_c) + self.warmer_c
 
     def _reports(self, now_ms: int) -> list[Reading]:
         readings = []
@@ -163,7 +214,7 @@ class AirStation:
             readings.append(self.dryer.reading())
         if self._is_due(self.main, now_ms):
             readings.append(self._main_reading())
-        readings.extend(c.reading() for c in self.customers.values() if self._is_due(c.meter, now_ms))
+        readings.extend(c.reading() for c in self.customers.values() if self._is_due(c.device, now_ms))
         return readings
 
     def _is_due(self, device: str, now_ms: int, *, changed: bool = False) -> bool:
@@ -175,9 +226,9 @@ class AirStation:
     def _main_reading(self) -> Reading:
         values = {
             "pressure_bar": round(self.pressure_bar, 3),
-            "flow_m3_min": round(self._main_gain * self.main_flow_m3_min, 3),
-            "volume_m3": round(self.main_volume_m3, 3),
+            **self.main_meter.shown(),
             "dew_point_c": round(self.dryer.dew_point_c, 1),
             "temperature_c": 24.0,
         }
         return Reading("air_main", self.main, values)
+

@@ -52,3 +52,22 @@ def compression_work(pressure_bar: float) -> float:
     """Return the isentropic work of compression to a relative pressure, as a multiple of p1 V1 x 3.5."""
     ratio = (max(0.0, pressure_bar) + ATMOSPHERE_BAR) / ATMOSPHERE_BAR
     return float(ratio ** (1.0 / 3.5)) - 1.0
+
+
+def isentropic_kw(flow_m3_min: float, pressure_bar: float) -> float:
+    """Return the least power that compresses a flow (20 °C, 1 bar) from the atmosphere to a relative pressure.
+
+    Isentropic, one stage: 3.5 p1 V1 (r^(1/3.5) - 1), with V1 at 20 °C and 1.01325 bar (7 bar: 0.0794 kWh/m3 of V1).
+    """
+    inlet_m3_s = flow_m3_min / 60.0 * REFERENCE_BAR / ATMOSPHERE_BAR
+    return 3.5 * ATMOSPHERE_BAR * 100.0 * inlet_m3_s * compression_work(pressure_bar)
+
+
+def intake_factor(ambient_c: float) -> float:
+    """Return the mass that a displacement machine draws in at a temperature, against that at 20 °C."""
+    return _T / (ambient_c + 273.15)
+
+
+def grown_mm(diameter_mm: float, share: float) -> float:
+    """Return the diameter of a hole that lets that share of the flow through."""
+    return diameter_mm * math.sqrt(share)

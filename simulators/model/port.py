@@ -1,18 +1,28 @@
 """An EVSE port: OCPP states in legal order, a meter whose register never falls, a connector that gets warm."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from simulators.message import Reading
 from simulators.model.vehicle import DC_EFFICIENCY, Vehicle
+from telemetry.channels import OCCUPIED_STATUS
 
+OCCUPIED = frozenset(OCCUPIED_STATUS)
 DC_FROM_KW = 30.0
 """A port rated at this or more is a DC charger."""
 POWER_FACTOR = 0.99
 STANDBY_KW = {False: 0.004, True: 0.04}
 """What the electronics take without a session, AC and DC."""
+_LEAST_AC_KW = 1.38
+"""6 A of one phase: with less the control pilot cannot let a vehicle charge."""
+_DERATED_K = 40.0
+"""A port that gives less for its heat is this much hotter."""
 _THERMAL_TAU_S = 480.0
+_WATCHED_MS = 4 * 3_600_000
+"""A driver who planned to stay longer than this does not watch."""
+_SINGLE = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 _STOP_REASONS = ("EVDisconnected", "Local", "Remote")
 
 Volts = tuple[float, float, float]
@@ -37,27 +47,49 @@ class Port:
     session_id: str = ""
     vehicle: Vehicle | None = None
     power_kw: float = 0.0
+    offered_kw: float = field(init=False)
+    """What the station lets it have."""
+    wanted_kw: float = 0.0
+    """What the vehicle would draw if it got all it wants."""
     temperature_c: float = 22.0
     dc: bool = field(init=False)
     """Whether this is a DC charger."""
     changed: bool = True
     """Something happened that a charge point reports at once."""
+    effects: dict[str, float] = field(default_factory=dict)
+    """Faults that are present: kind -> size."""
+    sessions: list[tuple[int, int, float]] = field(default_factory=list)
+    """Of each finished session: begin, end [ms], energy [kWh]."""
+    occupied_s: float = 0.0
+    charging_s: float = 0.0
     _until_ms: int = field(default=0)
     """When the present timed state ends."""
+    _began: tuple[int, float] = (0, 0.0)
+    """Time and register at the beginning of the session."""
+    settled_ms: int = 0
+    """Up to here everything is booked; an idle port is booked only when somebody looks."""
 
     def __post_init__(self) -> None:
         self.dc = self.rated_kw >= DC_FROM_KW
+        self.offered_kw = self.rated_kw
+        self.power_kw = STANDBY_KW[self.dc]
 
     @property
     def free(self) -> bool:
         """Whether a vehicle can be plugged in."""
-        return self.status == "Available"
+        return self.status == "Available" and "stuck_preparing" not in self.effects
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing can happen here by itself."""
+        return self.status == "Available" and not self.effects
 
     def plug_in(self, vehicle: Vehicle, now_ms: int) -> None:
         """Connect a vehicle to a free port; the driver authorises some seconds later."""
         self.vehicle = vehicle
         self.session_id = f"{self.device}-{now_ms // 1000}"
         self.stop_reason = ""
+        self._began = (now_ms, self.energy_kwh)
         self._enter("Preparing", now_ms, float(self.rng.uniform(5.0, 40.0)))
 
     def fail(self, error_code: str) -> None:
@@ -72,45 +104,75 @@ class Port:
         """Come back from Faulted or Unavailable."""
         self._leave("Available", "NoError")
 
-    def reset_register(self) -> None:
-        """Lose the register, as a meter that was exchanged or wiped."""
-        self.energy_kwh = 0.0
-        self.changed = True
+    def settle(self, now_ms: int) -> None:
+        """Book the rest of an idle port up to now: standby energy and cooling."""
+        if not self.idle:
+            return
+        rest_s = (now_ms - self.settled_ms) / 1000.0
+        self.settled_ms = now_ms
+        self.energy_kwh += STANDBY_KW[self.dc] * rest_s / 3600.0
+        above_k = self.temperature_c - 22.0
+        self.temperature_c = 22.0 + (above_k * math.exp(-rest_s / _THERMAL_TAU_S) if above_k > 0.01 else 0.0)
+
+    def _wants_kw(self) -> float:
+        """Return what the vehicle would draw if it got all it wants."""
+        if self.vehicle is None or "zero_energy" in self.effects:
+            return 0.0
+        return self.vehicle.wanted_kw(self.rated_kw, dc=self.dc)
 
     def step(self, now_ms: int, dt_s: float) -> None:
         """Book the energy of the last `dt_s` seconds, then act on what the time has brought."""
+        self.settled_ms = now_ms
         energy = self.power_kw * dt_s / 3600.0
         self.energy_kwh += energy
-        heat = 30.0 * (self.power_kw / self.rated_kw) ** 2
+        if self.status in OCCUPIED:
+            self.occupied_s += dt_s
+            self.charging_s += dt_s if self.status == "Charging" else 0.0
+        heat = 30.0 * (self.power_kw / self.rated_kw) ** 2 + self.effects.get("over_temperature", 0.0)
+        heat += _DERATED_K if "derating" in self.effects and self.status == "Charging" else 0.0
         self.temperature_c += (22.0 + heat - self.temperature_c) * min(1.0, dt_s / _THERMAL_TAU_S)
-        wanted = 0.0
+        self.wanted_kw = wanted = 0.0
         if self.vehicle is not None:
             if self.status == "Charging":
                 self.vehicle.take(energy, dc=self.dc)
                 self.dc_energy_kwh += energy * DC_EFFICIENCY if self.dc else 0.0
-            wanted = self.vehicle.wanted_kw(self.rated_kw, dc=self.dc)
+            wanted = self._wants_kw()
+            self.wanted_kw = wanted
             self._follow(self.vehicle, now_ms, enough=wanted == 0.0)
-        if self.status == "Charging":
-            self.power_kw = wanted
-        else:
-            self.power_kw = 0.0 if self.status == "Faulted" else STANDBY_KW[self.dc]
+        elif "stuck_preparing" in self.effects:
+            if self.status == "Available":
+                self._enter("Preparing", now_ms)
+        elif self.status == "Preparing":
+            self._leave("Available", "NoError")
+        self.power_kw = self._flowing_kw(wanted)
+
+    def _flowing_kw(self, wanted_kw: float) -> float:
+        if self.status != "Charging" or "stuck_charging" in self.effects:
+            return 0.0 if self.status == "Faulted" else STANDBY_KW[self.dc]
+        given = min(wanted_kw, self.offered_kw) * (1.0 - self.effects.get("derating", 0.0))
+        return given * 2.0 / 3.0 if "phase_loss" in self.effects and self.phases == 3 else given
 
     def _follow(self, vehicle: Vehicle, now_ms: int, *, enough: bool) -> None:
         """Move through the states of a session."""
+        offered = self.dc or self.offered_kw >= _LEAST_AC_KW
+        leaving = now_ms >= vehicle.departure_ms and "over_long" not in self.effects
         if self.status == "Preparing":
             if now_ms >= self._until_ms:
-                self._enter("Charging", now_ms)
+                self._enter("Charging" if offered else "SuspendedEVSE", now_ms)
         elif self.status == "Finishing":
             if now_ms >= self._until_ms:
                 self._leave("Available", "NoError")
-        elif now_ms >= vehicle.departure_ms:
+                self.sessions.append((self._began[0], now_ms, self.energy_kwh - self._began[1]))
+        elif leaving:
             self.stop_reason = str(self.rng.choice(_STOP_REASONS, p=(0.5, 0.3, 0.2)))
             self._enter("Finishing", now_ms, float(self.rng.uniform(5.0, 60.0)))
-        elif self.status == "Charging" and enough:
+        elif self.status == "Charging" and enough and "stuck_charging" not in self.effects:
             self._enter("SuspendedEV", now_ms)
-            if self.dc:  # drivers at a fast charger watch and come back soon
+            if self.dc and vehicle.departure_ms - now_ms < _WATCHED_MS:  # drivers at a fast charger come back soon
                 back = now_ms + round(1000 * float(self.rng.uniform(60.0, 480.0)))
                 vehicle.departure_ms = min(vehicle.departure_ms, back)
+        elif self.status in ("Charging", "SuspendedEVSE") and offered != (self.status == "Charging"):
+            self._enter("Charging" if offered else "SuspendedEVSE", now_ms)
 
     def _enter(self, status: str, now_ms: int, lasts_s: float = 0.0) -> None:
         self.status = status
@@ -127,12 +189,16 @@ class Port:
 
     def add_load(self, lines_kw: list[float]) -> None:
         """Add the power to that of the three lines."""
-        if self.phases == 3:
-            third = self.power_kw / 3.0
-            for k in range(3):
-                lines_kw[k] += third
-        else:
-            lines_kw[self.line] += self.power_kw
+        for k, share in enumerate(self._shares()):
+            lines_kw[k] += share * self.power_kw
+
+    def _shares(self) -> Volts:
+        """Return the share of the power that each line carries."""
+        if self.phases == 3 and "phase_loss" in self.effects:
+            return 0.0, 0.5, 0.5
+        if self.phases == 3 and (self.dc or self.vehicle is None or self.vehicle.phases == 3):
+            return 1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0
+        return _SINGLE[self.line]
 
     def reading(self, volts: Volts) -> Reading:
         """Return what the charge point reports now, at its meter's resolution.
@@ -140,28 +206,29 @@ class Port:
         Parameters
         ----------
         volts
-            Line-to-neutral voltages of the site.
+            Line-to-neutral voltages of the site, at the meter's resolution.
         """
+        hidden = "stuck_available" in self.effects and self.status == "Charging"
         values: dict[str, float | int | str] = {
-            "status": self.status,
+            "status": "Available" if hidden else self.status,
             "error_code": self.error_code,
             "power_kw": round(self.power_kw, 3),
             "energy_kwh": round(self.energy_kwh, 3),
         }
         if self.phases == 3:
-            for k, volt in enumerate(volts, 1):
-                values[f"current_l{k}_a"] = round(1000.0 * self.power_kw / (3.0 * volt * POWER_FACTOR), 2)
-                values[f"voltage_l{k}_v"] = round(volt, 1)
+            for k, (volt, share) in enumerate(zip(volts, self._shares(), strict=True), 1):
+                values[f"current_l{k}_a"] = round(1000.0 * self.power_kw * share / (volt * POWER_FACTOR), 2)
+                values[f"voltage_l{k}_v"] = volt
         else:
             volt = volts[self.line]
             values["current_a"] = round(1000.0 * self.power_kw / (volt * POWER_FACTOR), 2)
-            values["voltage_v"] = round(volt, 1)
+            values["voltage_v"] = volt
         values["temperature_c"] = round(self.temperature_c, 1)
         if self.dc:
             values["dc_energy_kwh"] = round(self.dc_energy_kwh, 3)
-        if self.vehicle is not None:
+        if self.vehicle is not None and not hidden:
             values["session_id"] = self.session_id
-            values["offered_kw"] = self.rated_kw
+            values["offered_kw"] = round(self.offered_kw, 2)
             values["departure"] = self.vehicle.departure_ms
             values["requested_kwh"] = round(self.vehicle.missing_kwh(dc=self.dc), 2)
             if self.dc:

@@ -34,8 +34,12 @@ class SiteMeter:
     _power_kw: float = 0.0
     _reactive_kvar: float = 0.0
     _amps: Lines = (0.0, 0.0, 0.0)
+    other_kw: float = 0.0
+    """Another consumer behind the meter."""
+    offset_v: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """What is wrong with the supply's voltage."""
     _mains: list[Drift] = field(default_factory=list)
-    _base: Drift | None = None
+    _base: Drift = field(init=False)
 
     def __post_init__(self) -> None:
         self._mains = [Drift(self.rng, 0.004, 300.0) for _ in range(3)]
@@ -60,19 +64,18 @@ class SiteMeter:
         """
         self.energy_kwh += self._power_kw * dt_s / 3600.0
         night = 1.0 + 0.3 * math.cos(2.0 * math.pi * hour / 24.0)
-        drift = self._base.step(dt_s) if self._base is not None else 0.0
-        base_kw = self.base_kw * max(0.2, night * (1.0 + drift)) / 3.0
+        base_kw = (self.base_kw * max(0.2, night * (1.0 + self._base.step(dt_s))) + self.other_kw) / 3.0
         rated_kw = self.transformer_kva / 3.0
         kw = [p * (1.0 + _CABLE_LOSS * p / rated_kw) + base_kw for p in ports_kw]
         kvar = [p * math.tan(_PORT_PHI) + base_kw * math.tan(_BASE_PHI) for p in ports_kw]
         volts, amps = [], []
-        for p, q, mains in zip(kw, kvar, self._mains, strict=True):
+        for p, q, mains, off in zip(kw, kvar, self._mains, self.offset_v, strict=True):
             kva = math.hypot(p, q)
-            volt = NOMINAL_V * (1.0 + mains.step(dt_s)) - NOMINAL_V * _DROP * kva / rated_kw
+            volt = NOMINAL_V * (1.0 + mains.step(dt_s)) - NOMINAL_V * _DROP * kva / rated_kw + off
             volts.append(volt)
             amps.append(1000.0 * kva / volt)
         self._power_kw, self._reactive_kvar = sum(kw), sum(kvar)
-        self.volts = (volts[0], volts[1], volts[2])
+        self.volts = (round(volts[0], 1), round(volts[1], 1), round(volts[2], 1))
         self._amps = (amps[0], amps[1], amps[2])
 
     def reading(self) -> Reading:
@@ -86,5 +89,5 @@ class SiteMeter:
         }
         for k, (amp, volt) in enumerate(zip(self._amps, self.volts, strict=True), 1):
             values[f"current_l{k}_a"] = round(amp, 2)
-            values[f"voltage_l{k}_v"] = round(volt, 1)
+            values[f"voltage_l{k}_v"] = volt
         return Reading("site_meter", self.device, values)

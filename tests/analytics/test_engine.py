@@ -90,6 +90,25 @@ def test_what_the_broker_delivers_again_after_a_kill_is_not_too_late(tmp_path: P
     assert river.analytics.engine.counters["too_late"] == 2
 
 
+def test_the_watermark_waits_for_what_the_broker_kept_while_ingest_was_away(tmp_path: Path) -> None:
+    river = River(tmp_path, [port("p1", 0, "Available")])
+    river.write([port("p1", 0, "Available")])
+    river.tick(step_ms=30_000, connected=False)
+    river.tick(step_ms=10)
+    river.work()
+    assert river.analytics.engine.watermark_ms[0] < T0
+    river.analytics.commit()
+    river.kill()
+    for _ in range(6):
+        river.tick()
+    river.work()
+    assert river.analytics.engine.watermark_ms[0] == T0
+    river.write([port("p1", 60, "Available")])
+    river.tick(step_ms=60_000)  # ingest was not there, and says so by no tick at all
+    river.work()
+    assert river.analytics.engine.watermark_ms[0] == T0
+
+
 def test_rules_change_with_the_journal_and_a_broken_text_changes_nothing(tmp_path: Path) -> None:
     stream = [port("p1", 0, "Available"), port("p1", 10, "Faulted"), port("p1", 20, "Available"),
               port("p1", 30, "Faulted"), port("p1", 40, "Unavailable"), port("p1", 50, "Faulted")]

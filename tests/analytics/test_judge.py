@@ -64,7 +64,10 @@ def values(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
 def run(alerts: Alerts, minutes: int, step: int) -> list[tuple[str, str | None, int, float | None]]:
     asked = []
 
-    def load(from_ms: int, to_ms: int, *, extremes: bool = False) -> Any:
+    def load(from_ms: int, to_ms: int, *, extremes: bool = False, runs_from_ms: int | None = None,
+             columns: tuple[str, ...] = ()) -> Any:
+        assert runs_from_ms == from_ms
+        assert columns == ()
         asked.append((from_ms, to_ms, extremes))
 
     for m in range(0, minutes, step):

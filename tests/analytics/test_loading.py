@@ -7,8 +7,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from journalled import T0, River, port
 from naive.streams import reading
 
-from analytics.loading import load_window
+from analytics.loading import load_outages, load_window
 from analytics.sessions import sessions_ending
+from analytics.uptime import uptime_of
 from analytics.window import Window
 from store.state import StateReader
 
@@ -51,3 +52,27 @@ def test_a_last_state_holds_as_long_as_the_registry_says_now(tmp_path: Path) -> 
     assert window_after(river).runs["port"].end_ms.tolist() == [T0 + 200_000, T0 + 200_000]
     river.put_registry({"stations": {"s": {"kind": "charging", "offline_after_s": 60, "ports": _PORTS}}})
     assert window_after(river).runs["port"].end_ms.tolist() == [T0 + 60_000, T0 + 200_000]
+
+
+def test_outages_alone_give_the_same_uptime(tmp_path: Path) -> None:
+    # Deaths by last will, silences, a fault, a return, over two days.
+    stream = [port("p1", 60 * i, "Faulted" if 300 <= i < 330 else "Available") for i in range(2_000)
+              if not 100 <= i < 140 and not 900 <= i < 1_000]
+    stream += [{**port("p1", 60 * 1_500 + 1), "online": 0}]
+    stream = sorted((r for r in stream if not 1_500 < (r["time_ms"] - T0) / 60_000 - 0.02 < 1_520),
+                    key=lambda r: r["time_ms"])
+    river = River(tmp_path, stream)
+    for i in range(0, len(stream), 500):
+        river.write(stream[i : i + 500])
+    for _ in range(8):
+        river.tick()
+    river.work()
+    river.analytics.commit()
+    reader = StateReader.open(river.config.data / "state.db")
+    span = (T0, T0 + 2_000 * 60_000)
+    registry = river.analytics.engine.registry
+    whole = uptime_of(load_window(reader, registry, "s", *span))
+    assert uptime_of(load_outages(reader, registry, "s", *span)) == whole
+    assert [(o.cause, round((o.to_ms - o.from_ms) / 60_000)) for o in whole[0].outages] == [
+        ("offline", 41), ("faulted", 30), ("offline", 101), ("offline", 21),
+    ]

@@ -78,10 +78,21 @@ def assert_same(window: Window, width: str, width_ms: int, ignored: Mapping[str,
 
 
 NOT_OF_CHARGING = {
-    "uptime": "needs maintenance windows", "overstay_h": "later", "lost_energy_kwh": "later", "lost_money": "later",
+    "uptime": "needs maintenance windows", "lost_energy_kwh": "needs maintenance windows",
+    "lost_money": "needs maintenance windows", "simultaneity": "of whole windows only",
+    **dict.fromkeys(("visits", "attempts_per_visit", "first_attempt_success_rate", "troubled_visit_rate",
+                     "failed_visit_rate", "demand_kw_max", "demand_cost", "energy_cost", "unmetered_kwh",
+                     "unmetered_share", "ac_dc_efficiency"), "of whole windows only"),
     "current_imbalance_nema_max": "of whole windows only",
 }
-NOT_OF_AIR = {"grade": "later", "leak_m3_min": "of days only", "leak_share": "of days only"}
+NOT_OF_AIR = {
+    "grade": "of machines", "leak_m3_min": "of days only", "leak_share": "of days only",
+    **dict.fromkeys((
+        "pressure_std_bar", "pressure_spread_bar", "usable_storage_m3", "storage_min", "drain_min", "time_to_low_min",
+        "worst_end_p05_bar", "worst_end_drop_bar", "customer_min_outside_contract", "useful_energy_kwh",
+        "leak_energy_kwh", "over_pressure_energy_kwh", "treatment_energy_kwh", "degradation_energy_kwh",
+    ), "beside the contract's figures, for windows only"),
+}
 
 
 @pytest.mark.parametrize(("width", "width_ms"), [("1m", MINUTE_MS), ("15m", 15 * MINUTE_MS), ("1h", HOUR_MS)])

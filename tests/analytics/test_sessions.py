@@ -61,7 +61,7 @@ def test_an_id_that_comes_or_goes_within_a_stay_does_not_split() -> None:
     assert session.item() == {
         "port": "a", "session_id": "A", "start": "2024-11-22T00:00:00.000Z", "charging_end": "2024-11-22T00:01:00.000Z",
         "end": "2024-11-22T00:01:30.000Z", "energy_kwh": 1.0, "peak_kw": 7.0, "charging_s": 50.0, "idle_s": 40.0,
-        "stop_reason": "Local", "outcome": "success", "overstay": None, "flags": [],
+        "stop_reason": "Local", "outcome": "success", "error_code": None, "cause": None, "overstay": None, "flags": [],
     }
 
 
@@ -128,3 +128,21 @@ def test_sessions_overlap_or_end_in_the_window() -> None:
     assert [s.port for s in sessions_of(window)] == ["a", "b"]
     # The session of b ends at the window's end, which does not belong to it.
     assert [s.port for s in sessions_ending(window)] == ["a"]
+
+
+@pytest.mark.parametrize(("runs", "cause"), [
+    ([{"state": "Charging", "energy_n": 10**9}, {"state": "Faulted"}], "charger"),
+    ([{"state": "Charging", "energy_n": 10**9}, {"state": "Faulted", "error_code": "UnderVoltage"}], "grid"),
+    ([{"state": "Charging", "energy_n": 10**9, "stop_reason": "EmergencyStop"}, {"state": "Available"}], "user"),
+    ([{"state": "Charging", "energy_n": 10**9, "stop_reason": "PowerLoss"}, {"state": "Available"}], "grid"),
+    ([{"state": "Charging", "energy_n": 10**9, "stop_reason": "x"}, {"state": "Available"}], None),
+    ([{"state": "Preparing", "energy_n": 1}, {"state": "Available"}], "user"),
+    ([{"state": "SuspendedEV", "energy_n": 1}, {"state": "Available"}], "vehicle"),
+    ([{"state": "SuspendedEVSE", "energy_n": 1}, {"state": "Available"}], "charger"),
+    ([{"state": "Charging", "energy_n": 1, "error_code": "EVCommunicationError"}, {"state": "Available"}], "vehicle"),
+    # A success has no cause, whatever was said on the way.
+    ([{"state": "Charging", "energy_n": 10**9, "error_code": "WeakSignal"}, {"state": "Available"}], None),
+])
+def test_a_session_that_was_no_success_names_its_cause(runs: list[dict[str, object]], cause: str | None) -> None:
+    (session,) = one(*({"at": 60 * i, "to": 60 * i + 60, **r} for i, r in enumerate(runs)))
+    assert session.cause == cause

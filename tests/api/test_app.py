@@ -97,8 +97,10 @@ def problem(answer: Any, status: int) -> dict[str, Any]:
         ("/api/v1/alerts?cursor=x", 422, "'x'"),
         ("/api/v1/stations/harbour/kpis?from=2026-01-01T00:00:00", 422, "2026-01-01T00:00:00"),
         ("/api/v1/stations/harbour/kpis?from=2000&to=1000", 422, "1000"),
-        ("/api/v1/stations/harbour/advice", 501, "harbour"),
-        ("/api/v1/stations/harbour/statement?month=2026-11", 501, "not yet in this release"),
+        ("/api/v1/stations/atlantis/advice", 404, "atlantis"),
+        ("/api/v1/stations/harbour/statement?month=2026-11", 422, "harbour"),
+        ("/api/v1/stations/isle/statement?month=2026-13", 422, "2026-13"),
+        ("/api/v1/stations/isle/statement", 422, "month"),
         ("/api/v1/series?measurement=nope&field=x", 422, "'nope'"),
         ("/api/v1/series?measurement=port", 422, "'field'"),
         ("/api/v1/series?measurement=port&field=power_kw&step=fast", 422, "'fast'"),
@@ -250,7 +252,7 @@ def test_webhooks(services: Services, client: Client) -> None:
     path = f"/api/v1/webhooks/{made.json()['id']}"
     assert "secret" not in client.get(path).json()
     assert client.patch(path, json={"format": "alertmanager"}).json()["format"] == "alertmanager"
-    assert "slack" in problem(client.patch(path, json={"format": "slack"}), 422)["detail"]
+    assert "telegram" in problem(client.patch(path, json={"format": "telegram"}), 422)["detail"]
     assert "10.0.0.1" in problem(client.post("/api/v1/webhooks", json={"url": "https://10.0.0.1/"}), 422)["detail"]
     problem(client.post("/api/v1/webhooks", json={"url": "http://example.org/"}), 422)
     take(services, transition())
@@ -359,7 +361,7 @@ def test_metrics(services: Services, client: Client) -> None:
     text = client.get("/metrics").text
     for line in (
         'voltair_alerts_firing{rule="port_faulted",severity="critical"} 1.0',
-        "voltair_readings_journalled_total 0.0", 'voltair_role_up{role="ingest"} 1.0', "voltair_ingest_lag_s 0.5",
+        "voltair_readings_journalled_total 0.0", 'voltair_role_up{role="ingest"} 1.0', "voltair_ingest_lag_seconds 0.5",
         "voltair_ingest_unknown_keys_total 3.0", 'voltair_deliveries{state="pending"} 0.0',
     ):
         assert line in text, line
@@ -391,7 +393,7 @@ def test_documents_and_page(client: Client) -> None:
     schemas = client.get("/schemas/").json()["items"]
     assert {s["type"] for s in schemas} >= {"alert.firing", "alert.resolved", "webhook.test"}
     for item in schemas:
-        assert client.get(item["url"]).json()["title"] == item["type"]
+        assert client.get(item["url"]).json()["title"] == (item["type"] or item["format"])
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in page.headers["content-security-policy"]

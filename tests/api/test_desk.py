@@ -9,9 +9,10 @@ import pytest
 from api_support import T0, add_transitions, endpoint, make_state, transition
 
 from api.alert_log import alert_item, find_alert, firing_counts, list_alerts
-from api.desk import Desk, message_id
+from api.desk import Desk
 from api.endpoints import list_endpoints, put_endpoint, sync_config
 from api.intake import Intake
+from api.routing import message_id
 from api.silences import Exclusion, Silence, list_exclusions, put_exclusion, put_silence, release_held
 from store.sqlite import connect
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from api_support import T0, Client, Clock, make_services, make_state, put_ports
@@ -97,6 +98,29 @@ def test_leaks_are_of_air_stations(client: Client) -> None:
     assert client.get("/api/v1/stations/harbour/leaks").status_code == 422
 
 
+def test_codes_and_advice_of_an_air_station(services: Services, client: Client) -> None:
+    codes = get(client, "stations/isle/energy-code")
+    assert codes["items"] == [{"subject": "station", "code": "grey", "reasons": []}]
+    assert client.get("/api/v1/stations/harbour/energy-code").status_code == 422
+    assert get(client, "stations/isle/advice")["at"] is None
+    record = {"station": "isle", "kind": "compressed_air", "at": "2026-11-18T11:06:00.000Z", "items": [], "reasons": {}}
+    db = connect(services.config.data / "state.db")
+    db.execute("INSERT INTO advice VALUES('isle', ?, ?)", (T0, msgspec.json.encode(record)))
+    db.close()
+    assert get(client, "stations/isle/advice") == record
+
+
+def test_issuing_waits_for_the_end_of_the_month(client: Client) -> None:
+    draft = get(client, "stations/isle/statement", month="2026-11")
+    assert (draft["issued"], draft["version"], draft["customers"]) == (None, 0, [])
+    answer = client.post("/api/v1/stations/isle/statement?month=2026-11", json={})
+    assert answer.status_code == 409
+    assert "is not over" in answer.json()["detail"]
+    issued = client.post("/api/v1/stations/isle/statement?month=2026-10", json={})
+    assert (issued.status_code, issued.json()["version"]) == (201, 1)
+    assert get(client, "stations/isle/statement", month="2026-10") == issued.json()
+
+
 def test_uptime_and_its_maintenance_windows(client: Client) -> None:
     found = get(client, "stations/harbour/uptime")["items"]
     assert {p["port"] for p in found} == {"p001", "p002"}
@@ -142,3 +166,39 @@ def test_series_out_of_the_embedded_store(services: Services, client: Client) ->
     assert [i["value"] for i in means] == [0.5, 2.5, 4.5, 6.5]
     highest = get(client, "series", **plain, step="60000", agg="max")["items"]
     assert [i["value"] for i in highest] == [1.0, 3.0, 5.0, 7.0]
+
+
+def test_a_year_of_uptime_by_calendar_months(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "stations.toml"
+    file.write_text(file.read_text().replace('id = "p001"', 'id = "p001"\ncommissioned = 2026-10-15'))
+    items = get(client, "stations/harbour/uptime/year")["items"]
+    assert [p["port"] for p in items] == ["p001", "p002"]
+    assert len(items[0]["months"]) == 12
+    assert items[0]["minutes"] == pytest.approx(sum(m["minutes"] for m in items[0]["months"]))
+    # In service since 15 October, first heard now: all of that was an outage.
+    lost_min = (T0 - 1_792_022_400_000) / MINUTE
+    assert items[0]["outage_min"] == items[0]["minutes"] == pytest.approx(lost_min, abs=1)
+    assert items[0]["uptime"] == 0
+    assert items[0]["uptime_nevi"] == pytest.approx((525_600 - lost_min) / 525_600, abs=1e-5)
+    # Never heard and without a date of commissioning: no minute counts.
+    assert items[1]["uptime_nevi"] is None
+    text = client.get("/api/v1/stations/harbour/uptime/year?format=csv").text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 24
+    assert set(rows[0]) == {"station", "port", "month", "minutes", "outage_min", "excluded_min", "uptime"}
+    assert client.get("/api/v1/stations/harbour/uptime/year?month=2026-13").status_code == 422
+    assert client.get("/api/v1/stations/isle/uptime/year").status_code == 422
+
+
+@pytest.mark.parametrize("table", ["sessions", "uptime", "outages"])
+def test_the_quarterly_tables(client: Client, table: str) -> None:
+    answer = get(client, "stations/harbour/nevi", quarter="2024-Q4", table=table)
+    assert answer["quarter"] == "2024-Q4"
+    text = client.get(f"/api/v1/stations/harbour/nevi?quarter=2024-Q4&table={table}&format=csv").text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == len(answer["items"])
+    if table == "uptime":
+        assert [(r["port"], r["month"]) for r in rows] == [
+            (p, f"2024-{m}") for m in (10, 11, 12) for p in ("p001", "p002")
+        ]
+    assert client.get("/api/v1/stations/harbour/nevi?quarter=2024-4").status_code == 422

@@ -33,11 +33,17 @@ def test_an_unknown_part_makes_the_sum_unknown() -> None:
     assert reasons["energy_kwh"] == "1 of 2 stations do not know it"
 
 
-def test_air_stations_add_up() -> None:
-    figures: dict[str, float | None] = {"energy_kwh": 10.0, "volume_m3": 100.0, "kwh_per_m3": 0.1}
-    one = KpiAnswer(coverage=1.0, kpis=figures, reasons={}, devices=())
-    coverage, kpis, _ = group_kpis("compressed_air", [one])
+def air(energy_kwh: float | None, volume_m3: float | None) -> KpiAnswer:
+    figures = {"energy_kwh": energy_kwh, "volume_m3": volume_m3, "paired_energy_kwh": energy_kwh,
+               "paired_volume_m3": volume_m3}
+    return KpiAnswer(coverage=1.0, kpis=figures, reasons={}, devices=())
+
+
+def test_air_stations_add_up_and_their_ratio_is_one_of_sums() -> None:
+    coverage, kpis, _ = group_kpis("compressed_air", [air(10.0, 100.0)])
     assert (coverage, kpis["volume_m3"], kpis["kwh_per_m3"]) == (1.0, 100.0, 0.1)
-    _, kpis, reasons = group_kpis("compressed_air", [one, one])
-    assert (kpis["energy_kwh"], kpis["kwh_per_m3"]) == (20.0, None)
+    _, kpis, _ = group_kpis("compressed_air", [air(2_246_400, 18e6), air(3_088_800, 22e6)])
+    assert (kpis["energy_kwh"], kpis["kwh_per_m3"]) == (5_335_200, 0.13338)
+    _, kpis, reasons = group_kpis("compressed_air", [air(10.0, 100.0), air(None, None)])
+    assert kpis["kwh_per_m3"] is None
     assert "kwh_per_m3" in reasons

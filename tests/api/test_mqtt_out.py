@@ -18,6 +18,7 @@ from api.desk import Desk
 from api.mqtt_out import MqttOut
 from api.overview import Overview
 from api.sources import Sources
+from store.sqlite import connect
 from telemetry.config import Config, MqttConfig
 
 pytestmark = pytest.mark.server
@@ -320,15 +321,20 @@ def test_key_figures_of_every_station(broker: Broker, tmp_path: Path) -> None:
     )
     make_state(site.config.data)
     put_ports(site.config.data, "harbour", {"p001": {"newest_ms": T0, "state": "Charging"}})
-    harbour, isle = site.topic("harbour", "kpi"), site.topic("isle", "kpi")
+    record = {"station": "isle", "kind": "compressed_air", "at": "2026-11-18T11:06:00.000Z", "items": []}
+    db = connect(site.config.data / "state.db")
+    db.execute("INSERT INTO advice VALUES('isle', ?, ?)", (T0, json.dumps(record)))
+    db.close()
+    harbour, isle, advice = site.topic("harbour", "kpi"), site.topic("isle", "kpi"), site.topic("isle", "advice")
 
     async def work() -> None:
         out = site.make_out(every_s=0.2)
         async with listening(broker.port, f"{site.prefix}/#") as seen, working(out):
-            await seen.until(lambda: len(seen.got) >= 4)
-            assert seen.got[:4] == [harbour, isle, harbour, isle]
+            await seen.until(lambda: len(seen.got) >= 6)
+            assert seen.got[:6] == [harbour, isle, advice, harbour, isle, advice]
         held = await retained(broker, site)
-        assert set(held) == {harbour, isle} == site.known()
+        assert set(held) == {harbour, isle, advice} == site.known()
+        assert held[advice] == record
         assert list(held[harbour]) == ["station", "from", "to", "coverage", "kpis", "reasons"]
         assert held[harbour]["station"] == "harbour"
         assert (held[harbour]["from"], held[harbour]["to"]) == ("2026-11-18T10:06:00.000Z", "2026-11-18T11:06:00.000Z")

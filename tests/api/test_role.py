@@ -168,7 +168,8 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ('format = "wecom"\n', "not yet in this release"),
+        ('repeat = "soon"\n', "repeat = 'soon' is no duration"),
+        ('[webhooks.headers]\nHost = "evil"\n', "one that Voltair itself must set"),
         ('[[webhooks]]\nurl = "http://example.org/"\n', "plain http"),
     ],
 )
@@ -184,6 +185,7 @@ def test_a_second_one_is_refused(tmp_path: Path) -> None:
     config = write_config(tmp_path, port, "http://127.0.0.1:1/")
     with role(config, port) as process:
         second = start(config)
+        assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
         _, errors = second.communicate(timeout=30)
         assert second.returncode == 2
         assert f"process {process.pid}" in errors.decode()

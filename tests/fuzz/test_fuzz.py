@@ -9,7 +9,7 @@ from benchmarks.fuzz import TARGETS, Hang, patience, run_case
 from telemetry.errors import FrameError
 from wire.mqtt import parse
 
-CASES = {"parser": 3_000, "payload": 5_000, "decoder": 800, "foreign": 800, "frame": 1_000}
+CASES = {"parser": 3_000, "payload": 5_000, "decoder": 800, "foreign": 1_600, "frame": 1_000}
 
 
 @pytest.mark.parametrize("target", TARGETS)

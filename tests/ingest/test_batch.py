@@ -62,7 +62,7 @@ def story(config, tell):
         committer = Committer(config)
         journal = committer.journal
         decoder = Decoder(
-            prefix="voltair/v1", clock_mode=config.clock.mode, max_payload_bytes=100_000,
+            prefix="voltair/v1", clock_mode=config.clock.mode, limits=IngestConfig(max_payload_bytes=100_000),
             devices=journal.devices, station_now=journal.station_now, registry=Registry(),
         )  # fmt: skip
         intake, source = Intake(config.ingest, decoder, committer), FakeSource()

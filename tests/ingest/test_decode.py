@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import decode as decode_module
-from ingest.decode import Decoded, Decoder
+from ingest.decode import Decoder
+from ingest.decoded import Decoded
 from store.journal import DeviceKey
 from telemetry.channels import COMPRESSOR, KIND_BY_NAME, PORT
+from telemetry.config import IngestConfig
 from telemetry.frame import (
     FLAG_CLOCK_SKEW,
     FLAG_FUTURE,
@@ -25,7 +27,7 @@ from telemetry.frame import (
 )
 from telemetry.registry import Registry, registry_from_tables
 from wire.mqtt.packets import FLAG_DUP, FLAG_RETAIN, Publish
-from wire.payload import read_payload
+from wire.payload import Unreadable, read_payload
 
 NOW = 1_732_240_000_123
 DAY = 86_400_000
@@ -35,7 +37,7 @@ def decoder(mode="live", registry=None, **known):
     return Decoder(
         prefix="voltair/v1",
         clock_mode=mode,
-        max_payload_bytes=4_000,
+        limits=known.get("limits", IngestConfig(max_payload_bytes=4_000)),
         devices=known.get("devices", {}),
         station_now=known.get("station_now", {}),
         registry=registry or Registry(),
@@ -405,7 +407,7 @@ def test_redelivered_messages_are_counted():
 
 
 def test_a_bug_of_ours_costs_the_message_that_meets_it(monkeypatch, caplog):
-    def read(payload, content_type):
+    def read(payload, content_type, nesting):
         if payload == b"bug":
             msg = "as if"
             raise KeyError(msg)
@@ -459,3 +461,38 @@ def test_no_bytes_do_more_harm_than_a_dead_letter(payload, content_type):
     found = decode(message(payload, content_type=content_type), message({"ts": NOW}))
     assert found.readings >= 1
     assert found.dead_messages in (0, 1)
+
+
+def test_devices_beyond_the_limits_are_dead_letters_but_those_that_are_listed():
+    limits = IngestConfig(max_devices=4, max_devices_per_station=2)
+    listed = registry_from_tables({"stations": {"a": {"kind": "charging", "ports": [{"id": "p9"}]}}}, "stations.toml")
+    made = decoder(limits=limits, devices={DeviceKey("a", "port", "p0"): 0})
+    names = ("a/port/p1", "a/port/p2", "b/port/p1", "b/port/p1", "c/port/p1", "d/port/p1", "a/port/p9")
+    some = [message({"ts": NOW}, f"{name}/telemetry") for name in names]
+
+    def reasons(found):
+        return [(x.topic.split("/")[2], x.reason.rpartition("; ")[2]) for x in found.letters]
+
+    per_station = "list it in stations.toml, or raise ingest.max_devices_per_station = 2"
+    in_all = "list it in stations.toml, or raise ingest.max_devices = 4"
+    assert reasons(made.decode(some, np.full(7, NOW))) == [("a", per_station), ("d", in_all), ("a", in_all)]
+    made.set_registry(listed)
+    assert reasons(made.decode(some, np.full(7, NOW))) == [("a", in_all), ("d", in_all)]
+
+
+@pytest.mark.parametrize("shell", [b'{"x": %s}', b'[{"x": 1}, {"x": %s}]', b'[{"x": "{"}, {"x": %s}, "]"]'])
+def test_nesting_is_limited_whatever_texts_hold(shell):
+    levels = shell.count(b"[{") + 1
+    for depth, dead in ((100 - levels, []), (101 - levels, ["nested deeper than 100; see ingest.max_nesting"])):
+        outer, inner = depth // 2, depth - depth // 2
+        nest = b'{"y": ' * outer + b"[" * inner + b"]" * inner + b"}" * outer
+        found = decode(message(shell % nest))
+        assert [x.reason for x in found.letters if "nested" in x.reason] == dead
+        assert read_payload(msgspec.msgpack.encode(json.loads(shell % nest)), "application/msgpack", 100) == (
+            json.loads(shell % nest) if not dead else Unreadable(dead[0])
+        )
+
+
+def test_doubts_about_time_are_counted():
+    found = decode(message({"ts": NOW + 600_000}), message({"ts": NOW - 61_000}), message({}), message({"ts": NOW}))
+    assert found.flagged == {"future": 1, "clock_skew": 2, "receipt_time": 1}

@@ -7,6 +7,7 @@ import numpy as np
 
 from ingest.decode import Decoder
 from telemetry.channels import COMPRESSOR, PORT
+from telemetry.config import IngestConfig
 from telemetry.decoders import DecoderConfig
 from telemetry.frame import FLAG_RECEIPT_TIME, FLAG_RETAINED
 from telemetry.registry import Registry
@@ -27,9 +28,10 @@ TABLES = [
 ]  # fmt: skip
 
 
-def decode(*messages, mode="live"):
+def decode(*messages, mode="live", **limits):
     decoder = Decoder(
-        prefix="voltair/v1", clock_mode=mode, max_payload_bytes=1_000, devices={}, station_now={}, registry=Registry(),
+        prefix="voltair/v1", clock_mode=mode, limits=IngestConfig(max_payload_bytes=1_000, **limits), devices={},
+        station_now={}, registry=Registry(),
         foreign=ForeignDecoders(msgspec.convert(TABLES, list[DecoderConfig]), "voltair/v1"),
     )  # fmt: skip
     return decoder.decode(messages, np.full(len(messages), NOW))
@@ -48,7 +50,8 @@ def test_foreign_and_native_messages_share_a_batch_and_the_table_of_devices():
     )
     assert found.letters == []
     assert [(key.station, key.kind, key.device) for key, _ in found.new_devices] == [
-        ("isle", "compressor", "c1"), ("harbour", "port", "p1"),
+        ("isle", "compressor", "c1"),
+        ("harbour", "port", "p1"),
     ]
     frames = {f.kind: f for f in found.frames}
     frame = frames[COMPRESSOR]
@@ -75,8 +78,11 @@ def test_what_cannot_be_decoded_is_a_dead_letter_with_its_reason():
         message("plant/isle/c1/other", {}),
     )
     assert [(x.element, x.reason.split(":")[0][:24]) for x in found.letters] == [
-        (None, "no JSON"), (1, "time 'x' is no number, w"), (None, "ts 5000 lies outside 200"),
-        (None, "payload of 2000 bytes; i"), (None, "topic 'plant/isle/c1/oth"),
+        (None, "no JSON"),
+        (1, "time 'x' is no number, w"),
+        (None, "ts 5000 lies outside 200"),
+        (None, "payload of 2000 bytes; i"),
+        (None, "topic 'plant/isle/c1/oth"),
     ]
     assert (found.dead_messages, found.readings) == (5, 1)
 
@@ -94,3 +100,17 @@ def test_event_mode_wants_a_time_from_the_device():
     found = decode(message("plant/isle/c1/state", {"p": 1}), mode="event")
     assert found.readings == 0
     assert "no ts" in found.letters[0].reason
+
+
+def test_decoders_obey_the_limits_too():
+    deep = b'{"p": ' + b"[" * 101 + b"]" * 101 + b"}"
+    found = decode(
+        message("plant/isle/c1/state", deep),
+        message("plant/isle/c1/state", {"p": 1, "t": NOW / 1e3}),
+        message("plant/isle/c2/state", {"p": 1, "t": NOW / 1e3}),
+        max_devices=1,
+    )
+    assert [x.reason.split(";")[0] for x in found.letters] == [
+        "nested deeper than 100", "device 'c2' of station 'isle' is one too many",
+    ]  # fmt: skip
+    assert found.readings == 1

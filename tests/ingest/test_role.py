@@ -3,23 +3,19 @@
 import json
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 import paho.mqtt.client as paho
 import pytest
+from ingest_role import Ingest, publisher, started
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from servers import Broker, Server, find_program, free_port, mosquitto
+from servers import find_program, free_port, mosquitto
 
 from store.deadletters import read_dead_letters
 from store.journal import EntryType
-from store.journal_reader import JournalReader
-from store.roles import RoleStatus, read_status
+from store.roles import read_status
 from telemetry.channels import PORT
 from telemetry.frame import FLAG_RETAINED
 from telemetry.registry import registry_from_json
@@ -28,18 +24,6 @@ pytestmark = pytest.mark.server
 
 NOW = 1_732_240_000_000
 TOPIC = "voltair/v1/harbour/port/p{}/telemetry"
-RUN = """
-import sys
-from pathlib import Path
-from telemetry.config import load_config
-from telemetry.errors import VoltairError
-import ingest.role as role
-{patch}
-try:
-    role.run(load_config(Path(sys.argv[1])))
-except VoltairError as error:
-    sys.exit(f"{{type(error).__name__}}: {{error}}")
-"""
 DIE_BEFORE_ACK = """
 import os, signal
 from ingest.session import Session
@@ -47,88 +31,6 @@ def die(self, generation, ids):
     os.kill(os.getpid(), signal.SIGKILL)
 Session.acknowledge = die
 """
-
-
-class Ingest(Server):
-    """The role on its own data directory."""
-
-    def __init__(self, folder: Path, broker_url: str, settings: str = "", patch: str = "") -> None:
-        folder.mkdir(exist_ok=True)
-        mqtt, _, more = settings.partition("[")
-        (folder / "voltair.toml").write_text(
-            f'data_dir = "data"\n[mqtt]\nurl = "{broker_url}"\n{mqtt}\n{"[" if more else ""}{more}'
-        )
-        self.data = folder / "data"
-        argv = [sys.executable, "-c", RUN.format(patch=patch), str(folder / "voltair.toml")]
-        super().__init__(argv, None, folder, {"PYTHONPATH": str(Path(__file__).resolve().parents[2])})
-
-    def status(self) -> RoleStatus | None:
-        status = read_status(self.data, "ingest")
-        return status if status is not None and self.process and status.pid == self.process.pid else None
-
-    def until(self, condition, what: str):
-        """Wait until `condition(status)` is true and return the status."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            status = self.status()
-            if status is not None and condition(status):
-                return status
-            time.sleep(0.02)  # the status file of another process
-        return pytest.fail(f"never came: {what}\n{self.status()}\n{self.log[-3000:]}")
-
-    def ready(self) -> "Ingest":
-        self.until(lambda s: s.ready, "ready")
-        return self
-
-    def wait_exit(self) -> int:
-        assert self.process is not None
-        code = self.process.wait(30)
-        self.process = None
-        return code
-
-    def journalled(self, n: int) -> None:
-        deadline = time.monotonic() + 30
-        while self.totals().journalled < n:
-            assert time.monotonic() < deadline, f"{self.totals()}\n{self.log[-3000:]}"
-            time.sleep(0.02)  # the journal of another process
-
-    def totals(self):
-        return JournalReader(self.data / "journal").head()[3]
-
-    def entries(self):
-        reader = JournalReader(self.data / "journal")
-        entries, after = [], 0
-        while found := reader.read(after):
-            entries += found
-            after = found[-1].number
-        return entries, reader.devices
-
-    def seqs(self) -> list[int]:
-        """Return every journalled seq, in order of the journal."""
-        return [int(s) for e in self.entries()[0] if e.type is EntryType.FRAME for s in e.frame().seq]
-
-
-@contextmanager
-def started(ingest: Ingest) -> Iterator[Ingest]:
-    try:
-        ingest.start()
-        yield ingest
-    finally:
-        ingest.stop()
-
-
-@contextmanager
-def publisher(broker: Broker, protocol: int = 5) -> Iterator[paho.Client]:
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5 if protocol == 5 else paho.MQTTv311)
-    client.max_inflight_messages_set(1_000)
-    client.max_queued_messages_set(0)
-    client.connect(broker.host, broker.port)
-    client.loop_start()
-    try:
-        yield client
-    finally:
-        client.disconnect()
-        client.loop_stop()
 
 
 def send(client: paho.Client, seqs, device=1) -> None:
@@ -299,24 +201,83 @@ def test_presence_messagepack_and_what_cannot_be_read(tmp_path):
             assert frames[2].values[0, PORT.value_index["power_kw"]] == 6.5
 
 
-def test_over_tls(tmp_path):
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+def signed(folder, name, more, ca=None):
+    """Make a key and a certificate, signed by `ca` or by itself."""
+    key, cert = folder / f"{name}.key", folder / f"{name}.pem"
+    signer = ["-CA", folder / f"{ca}.pem", "-CAkey", folder / f"{ca}.key"] if ca else []
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+         "-subj", f"/CN={name}", *more, *signer, "-keyout", key, "-out", cert],
         check=True, capture_output=True,
     )  # fmt: skip
     key.chmod(0o644)
+    return key, cert
+
+
+def test_over_tls_with_client_certificates(tmp_path):
+    _, ca = signed(tmp_path, "ca", ["-addext", "keyUsage=keyCertSign"])
+    key, cert = signed(tmp_path, "broker", ["-addext", "subjectAltName=IP:127.0.0.1"], "ca")
+    own_key, own_cert = signed(tmp_path, "voltair", [], "ca")
+    strange_key, strange_cert = signed(tmp_path, "strange", [])
     tls = free_port()
-    extra = f"listener {tls} 127.0.0.1\ncertfile {cert}\nkeyfile {key}\nallow_anonymous true"
+    extra = f"""listener {tls} 127.0.0.1
+        cafile {ca}
+        certfile {cert}
+        keyfile {key}
+        require_certificate true
+        use_identity_as_username true
+        allow_anonymous true"""
     with mosquitto(extra) as broker, publisher(broker) as client:
         url = f"mqtts://127.0.0.1:{tls}"
-        with started(Ingest(tmp_path / "v", url, f'ca_file = "{cert}"')) as ingest:
+        own = f'ca_file = "{ca}"\ncert_file = "{own_cert}"\nkey_file = "{own_key}"'
+        with started(Ingest(tmp_path / "v", url, own)) as ingest:
             ingest.ready()
             send(client, range(3))
             ingest.journalled(3)
-        with started(Ingest(tmp_path / "w", url)) as distrustful:
-            distrustful.until(lambda s: "certificate" in " ".join(s.problems), "the refusal")
+        with started(Ingest(tmp_path / "w", url, own.replace(f'ca_file = "{ca}"', ""))) as distrustful:
+            distrustful.until(lambda s: "certificate" in " ".join(s.problems), "the refusal of the broker")
+        for name, settings in (
+            ("x", f'ca_file = "{ca}"'),
+            ("y", f'ca_file = "{ca}"\ncert_file = "{strange_cert}"\nkey_file = "{strange_key}"'),
+        ):
+            with started(Ingest(tmp_path / name, url, settings)) as stranger:
+                stranger.until(lambda s: "no connection" in " ".join(s.problems), "the refusal by the broker")
+                assert not stranger.status().ready
+
+
+def test_publications_of_qos_2_and_0_come_too(tmp_path):
+    with mosquitto() as broker, publisher(broker) as client, started(Ingest(tmp_path / "v", broker.url)) as ingest:
+        ingest.ready()
+        for qos in (2, 0, 1):
+            body = json.dumps({"ts": NOW + qos, "seq": qos})
+            client.publish(TOPIC.format(1), body, qos=qos).wait_for_publish(30)
+            ingest.journalled(len(ingest.seqs()) + (qos not in ingest.seqs()))
+        ingest.journalled(3)
+        assert sorted(ingest.seqs()) == [0, 1, 2]
+        totals = ingest.totals()
+        # QoS 2 is handed over at QoS 1; QoS 0 is not acknowledged.
+        assert (totals.received, totals.acknowledged) == (3, 2)
+
+
+def test_a_shared_subscription_is_split_between_instances_and_nothing_is_lost(tmp_path):
+    shared = (
+        'topics = ["$share/g/voltair/v1/+/+/+/telemetry"]\n[[decoders]]\ntopic = "plant/{device}"\nstation = "isle"\n'
+        'kind = "port"\n[decoders.fields]\npower_kw = "p"\n'
+    )
+    with mosquitto() as broker, publisher(broker) as client:
+        one = Ingest(tmp_path / "one", broker.url, f'client_id = "one"\n{shared}')
+        two = Ingest(tmp_path / "two", broker.url, f'client_id = "two"\n{shared}')
+        with started(one), started(two):
+            one.ready()
+            two.ready()
+            send(client, range(200))
+            sent = [client.publish("plant/c1", json.dumps({"p": n}), qos=1) for n in range(20)]
+            for info in sent:
+                info.wait_for_publish(30)
+            one.until(lambda _: one.totals().journalled + two.totals().journalled == 220, "all of them")
+            assert sorted(s for s in one.seqs() + two.seqs() if s >= 0) == list(range(200))
+            assert one.seqs()
+            assert two.seqs()
 
 
 def test_a_full_journal_is_said_and_survived(tmp_path):

@@ -1,9 +1,11 @@
 """The session against brokers that misbehave on purpose."""
 
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
 
+import mqtt5
 import pytest
 from fake_broker import CONNACK_5_RESUMED, SUBACK_5, FakeBroker, Peer, publish
 
@@ -13,7 +15,7 @@ from ingest.session import Session
 from telemetry.config import MqttConfig
 from telemetry.errors import ConfigError
 from wire.mqtt.encode import Connect
-from wire.mqtt.packets import Publish
+from wire.mqtt.packets import TOPIC_ALIAS_MAXIMUM, Publish
 
 WAIT_S = 10
 
@@ -356,3 +358,30 @@ def test_each_read_is_acknowledged_at_once(tmp_path):
 
     asyncio.run(main())
     assert wishes == [(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)] * 3
+
+
+def test_topic_aliases_end_with_their_connection(tmp_path):
+    def aliased(topic: str, payload: bytes) -> bytes:
+        return mqtt5.PublishPacket(topic, payload, topic_alias=1).write()
+
+    async def first(peer: Peer):
+        connect = await peer.welcome()
+        assert b"\x22" + TOPIC_ALIAS_MAXIMUM.to_bytes(2, "big") in connect
+        peer.send(aliased("a/b", b"1") + aliased("", b"2"))
+
+    async def second(peer: Peer):
+        await peer.welcome()
+        peer.send(aliased("", b"3"))
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await peer.packet()
+
+    async def third(peer: Peer):
+        await peer.welcome()
+        peer.send(aliased("c", b"4"))
+        await peer.expect(14)
+
+    async def test(session, heard, task):
+        await heard.count(3)
+        assert [(m.topic, m.payload) for _, m in heard.messages] == [(b"a/b", b"1"), (b"a/b", b"2"), (b"c", b"4")]
+
+    scripted(first, second, third, test=test, tmp_path=tmp_path)

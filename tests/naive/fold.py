@@ -180,6 +180,7 @@ class _Device:
             self.machine_states()
         for row in self.rows:
             self.add("readings", row.time_ms, 1)
+        self.lock_failures()
         for channel in self.kind.values:
             if channel.role is Role.GAUGE:
                 self.points(channel.name)
@@ -241,8 +242,21 @@ class _Device:
         for interval in self.intervals:
             if interval.stem == "energy" and interval.row in run_of:
                 at = run_of[interval.row]
+                # A run of no length that begins as the next one does (same time, same or no `seq`) is a part of it.
+                while at + 1 < len(out) and out[at + 1][:2] == out[at][:2]:
+                    at += 1
                 out[at] = out[at]._replace(energy_n=out[at].energy_n + interval.total_n)
         return [run for run in out if run.end_ms > run.start_ms]
+
+    def lock_failures(self) -> None:
+        """Count in which minutes a connector's lock began to fail."""
+        failing: dict[str, bool] = {}
+        for row in self.rows:
+            code = row.codes.get("error_code")
+            if code is not None and self.kind.name == "port":
+                if code == "ConnectorLockFailure" and not failing.get(row.lane, False):
+                    self.add("lock_failures", row.time_ms, 1)
+                failing[row.lane] = code == "ConnectorLockFailure"
 
     def values(self, channel: str, lane: str) -> list[_Value]:
         return [
@@ -295,10 +309,14 @@ class _Device:
             back = next((k for k in later if k < len(values) and n[k] >= n[base]), None)
             if back is not None:
                 self.difference(stem, values[base], values[back], n[back] - n[base])
+                if measured_by:
+                    self.add(f"{stem}_glitches", values[back].time_ms, 1)
                 base, at = back, back + 1
                 continue
             if later[-1] >= len(values):
                 break
+            if measured_by:
+                self.add(f"{stem}_resets", values[later[-1]].time_ms, 1)
             total = None
             if measured_by and values[later[-1]].time_ms - values[base].time_ms <= MEASURED_MS:
                 total = self.measured(measured, factor, values[base].time_ms, values[at].time_ms)

@@ -19,6 +19,7 @@ MAX_STEPS = 24
 KINDS_WEIGHTED = ("port",) * 5 + ("compressor",) * 2 + tuple(k.name for k in KINDS)
 """Every kind, those with states of their own more often."""
 SESSIONS = ("s1", "s2", "")
+ERRORS = ("ConnectorLockFailure", "ConnectorLockFailure", "NoError", "GroundFailure")
 GAUGES_PER_DEVICE = 2
 """Besides power and flow, so many gauges of a device are sent at all."""
 
@@ -110,6 +111,7 @@ class _Habit:
     sends: list[bool]
     """Weighted: whether a channel stands in a reading."""
     sessions: bool
+    errors: bool
     meters: dict[tuple[str, str], float]
     """(register, lane) -> where it stands."""
 
@@ -135,6 +137,7 @@ def _habit(draw: st.DrawFn, kind: str, offline_after_ms: int) -> _Habit:
         states=draw(st.lists(st.sampled_from(codes[state]), min_size=1, max_size=4)) if state else [],
         sends=draw(st.sampled_from([[True], [True, True, True, False], [True, False]])),
         sessions="session_id" in codes and draw(st.booleans()),
+        errors="error_code" in codes and draw(st.sampled_from([True, False, False])),
         meters={(r, lane): draw(_level()) for r in registers for lane in lanes},
     )
 
@@ -155,6 +158,8 @@ def _content(draw: st.DrawFn, habit: _Habit, lane: str) -> tuple[dict[str, float
         codes[habit.state] = draw(st.sampled_from(habit.states))
     if habit.sessions and draw(sent):
         codes["session_id"] = draw(st.sampled_from(SESSIONS))
+    if habit.errors and draw(st.sampled_from([True, False])):
+        codes["error_code"] = draw(st.sampled_from(ERRORS))
     return values, codes
 
 

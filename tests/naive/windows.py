@@ -7,7 +7,7 @@ import numpy as np
 from naive.kpis import Tick
 
 from analytics.window import Runs, Window
-from store.buckets import Buckets
+from store.buckets import Buckets, empty_of
 from telemetry.registry import Station, registry_from_tables
 
 START_MS = 1_732_233_600_000
@@ -32,7 +32,7 @@ def buckets_of(rows: Mapping[tuple[str, int], Mapping[str, int]]) -> Buckets:
         np.array([names.index(d) for d, _ in keys], np.int64),
         np.array([t for _, t in keys], np.int64),
         np.full(len(keys), 60_000, np.int64),
-        {c: np.array([rows[k].get(c, 0) for k in keys], np.int64) for c in columns},
+        {c: np.array([rows[k].get(c, empty_of(c)) for k in keys], np.int64) for c in columns},
     )
 
 
@@ -121,6 +121,7 @@ def air_window(
                     row[f"{name[:-2]}_ms"] = round(value * 1000)
                     continue
                 row[f"{name}_i"], row[f"{name}_ms"] = round(value * 1e6) * 60_000, 60_000
+                row[f"{name}_min"] = row[f"{name}_max"] = round(value * 1e6)
                 if name == "power_kw":
                     row["energy_n"], row["energy_ms"] = round(value / 60 * 1e9), 60_000
                 if name == "flow_m3_min":

@@ -3,11 +3,11 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 
 import httpx
@@ -104,7 +104,8 @@ def replay_into_influx(data_dir: Path, folder: Path) -> Answers:
     with influxd(folder=folder / "influx") as influx:
         sections = f'[store]\nkind = "influx"\n[store.influx]\nurl = "{influx.url}"'
         answers = replay_whole(data_dir, folder / "run", MEASUR, "max", sections)
-        answers.raw = influx_points(influx.url)
+        points = influx_points(influx.url, RAW)
+        answers.raw = sorted((point for name in RAW for point in points[name]), key=repr)
         return answers
 
 
@@ -158,7 +159,8 @@ def sqlite_points(path: Path, measurements: Collection[str] | None = None) -> di
             assert columns[:3] == ["series", "time_ms", "seq"]
             points[measurement] = sorted(
                 (
-                    (tags[row[0]], row[1], None if row[2] < 0 else row[2], name, value)
+                    # Where two fields differ in case only, the embedded store marks the later one.
+                    (tags[row[0]], row[1], None if row[2] < 0 else row[2], name.rstrip("~"), value)
                     for row in rows
                     for name, value in zip(columns[3:], row[3:], strict=True)
                     if value is not None
@@ -168,18 +170,30 @@ def sqlite_points(path: Path, measurements: Collection[str] | None = None) -> di
     return points
 
 
-def influx_points(url: str) -> list[Point]:
-    """Return every raw point of an InfluxDB 1.x, sorted."""
-    points: list[Point] = []
-    for measurement in RAW:
-        query = {"db": "voltair_raw", "epoch": "ns", "q": f'SELECT * FROM "{measurement}" GROUP BY station, device'}  # noqa: S608 - constants
-        answer = httpx.get(f"{url}/query", params=query, timeout=120.0, trust_env=False).json()
-        for series in answer["results"][0]["series"]:
-            device = f"{series['tags']['station']}/{series['tags']['device']}"
-            for row in series["values"]:
-                values = dict(zip(series["columns"], row, strict=True))
-                time_ns, seq = values.pop("time"), values.pop("seq")
-                time_ms, rest = divmod(time_ns, 1_000_000)
-                assert rest == (0 if seq is None else seq % 1_000_000)
-                points += [(device, time_ms, seq, name, v) for name, v in values.items() if v is not None]
-    return sorted(points, key=repr)
+def influx_points(url: str, measurements: Collection[str] | None = None) -> dict[str, list[Point]]:
+    """Return the points of an InfluxDB 1.x, sorted, by measurement; None: of all."""
+    points: dict[str, list[Point]] = {}
+    for database in ("voltair", "voltair_raw"):
+        for name in _query(url, database, "SHOW MEASUREMENTS")[0]["values"]:
+            if measurements is None or name[0] in measurements:
+                found = _query(url, database, f'SELECT * FROM "{name[0]}" GROUP BY *')  # noqa: S608 - its own name
+                points[name[0]] = sorted(chain.from_iterable(map(_points, found)), key=repr)
+    return points
+
+
+def _query(url: str, database: str, statement: str) -> list[Json]:
+    query = {"db": database, "epoch": "ns", "q": statement}
+    answer = httpx.get(f"{url}/query", params=query, timeout=120.0, trust_env=False).json()
+    found: list[Json] = answer["results"][0]["series"]
+    return found
+
+
+def _points(series: Json) -> Iterator[Point]:
+    # As in the embedded store: station before device before whatever else, and no empty tags.
+    tags = "/".join(value for _, value in sorted(series["tags"].items(), reverse=True) if value)
+    for row in series["values"]:
+        values = dict(zip(series["columns"], row, strict=True))
+        time_ns, seq = values.pop("time"), values.pop("seq", None)
+        time_ms, rest = divmod(time_ns, 1_000_000)
+        assert rest == (0 if seq is None else seq % 1_000_000)
+        yield from ((tags, time_ms, seq, name, value) for name, value in values.items() if value is not None)

@@ -20,7 +20,7 @@ def test_a_file_holds_a_message_a_line_and_the_same_call_gives_the_same_bytes(tm
     lines = _lines(one)
     assert len(lines) == count
     assert all(set(line) == {"topic", "payload"} for line in lines)
-    assert lines[0]["topic"] == "voltair/v1/harbour/port/p01/telemetry"
+    assert {line["topic"] for line in lines} >= {f"voltair/v1/harbour/port/p{k:02}/telemetry" for k in range(1, 41)}
     assert lines[0]["payload"]["ts"] == 1_780_243_200_000  # 2026-05-31T16:00:00Z
     assert lines[-1]["payload"]["ts"] - lines[0]["payload"]["ts"] < 120_000
 
@@ -38,10 +38,12 @@ def test_the_truth_names_each_fault_with_its_times(tmp_path):
     truth = tmp_path / "truth.json"
     commands.simulate("demo", duration="1m", out=tmp_path / "out.jsonl", truth_file=truth)
     table = json.loads(truth.read_text())
-    assert (table["scenario"], table["to_ms"] - table["from_ms"]) == ("demo", 60_000)
+    assert (table["schema"], table["scenario"]) == ("voltair.truth.1", "demo")
+    assert (table["from"], table["to"]) == ("2026-06-01T00:00:00.000Z", "2026-06-01T00:01:00.000Z")
     (fault,) = table["faults"]
-    assert (fault["kind"], fault["device"], fault["expect"]) == ("port_fault", "p07", "port_faulted")
-    assert fault["from_ms"] - table["from_ms"] == 40_000
+    assert (fault["fault"], fault["device"], fault["rule"]) == ("port_fault", "p07", "port_faulted")
+    assert (fault["from"], fault["to"]) == ("2026-06-01T00:00:40.000Z", "2026-06-01T00:01:00.000Z")
+    assert {row["station"] for row in table["stations"]} == {"harbour", "isle"}
 
 
 @pytest.mark.server

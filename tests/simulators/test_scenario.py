@@ -5,19 +5,47 @@ import msgspec
 import pytest
 from simulators_support import decoded
 
-from simulators.scenario import list_scenarios, load_scenario, simulate_messages, truth_table
+from simulators.fault_kinds import KINDS
+from simulators.faults import Fault
+from simulators.scenario import list_scenarios, load_scenario
+from simulators.simulation import Simulation, simulate_messages
 from telemetry.channels import KIND_BY_NAME, Role
 from telemetry.errors import ConfigError
 from telemetry.registry import registry_from_tables
+from telemetry.times import parse_time
 
-NAMES = ["air-day", "air-leak", "charging-day", "charging-faults", "demo"]
+NAMES = [name for name, _ in list_scenarios()]
+CATEGORIES = {
+    "availability", "fault", "electrical", "efficiency", "leak", "pressure", "air_quality", "metering", "monitor",
+}  # fmt: skip
 MINUTE = 60_000
 
 
-def test_every_scenario_is_listed_with_a_line_of_text():
+def test_at_least_thirty_scenarios_are_listed_with_a_line_of_text():
     found = list_scenarios()
-    assert [name for name, _ in found] == NAMES
+    assert len(found) >= 30
+    assert [name for name, _ in found] == sorted(set(NAMES))
     assert all(text and "\n" not in text for _, text in found)
+
+
+def test_every_kind_of_fault_happens_in_some_scenario():
+    used = {fault.kind for name in NAMES for fault in load_scenario(name).faults}
+    assert set(KINDS) == used
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_expected_alert_has_rule_and_category(name):
+    for fault in load_scenario(name).faults:
+        assert (fault.category in CATEGORIES) if fault.expect else not fault.category
+
+
+def test_the_presets_are_at_real_scale():
+    def ports(name):
+        return [len(t["ports"]) for t in load_scenario(name).tables()["stations"].values()]
+
+    assert ports("carpark-week") == [340]
+    assert (len(ports("depots-day")), sum(ports("depots-day"))) == (39, 319)
+    assert (len(ports("city-day")), sum(ports("city-day"))) == (17, 215)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -26,7 +54,8 @@ def test_the_registry_of_a_scenario_is_a_valid_file_and_lists_what_reports(name)
     tables = tomllib.loads(scenario.stations_toml())
     assert tables == scenario.tables()
     registry = registry_from_tables(tables, "test")
-    messages = simulate_messages(scenario, 1, scenario.start_ms, 10_000)
+    scenario = msgspec.structs.replace(scenario, warm_up="1m", step_s=30)
+    messages = simulate_messages(scenario, 1, scenario.start_ms, MINUTE)
     seen = {(m.station, m.device): m.kind for m in decoded(messages)}
     for (station, device), kind in seen.items():
         assert registry.stations[station].kind_of(device) == kind
@@ -39,7 +68,7 @@ def test_the_registry_of_a_scenario_is_a_valid_file_and_lists_what_reports(name)
     assert set(seen) == listed
 
 
-@pytest.mark.parametrize("name", ["charging-faults", "demo"])
+@pytest.mark.parametrize("name", ["charging-faults", "demo", "air-network"])
 def test_the_same_seed_gives_the_same_bytes(name):
     scenario = load_scenario(name)
 
@@ -88,9 +117,17 @@ def test_the_demo_shows_both_stations_at_once_and_a_fault_within_a_minute():
     assert silent == []
 
 
+def _run(scenario, length_ms):
+    """Return readings by device, and the truth."""
+    simulation = Simulation(scenario, 1, scenario.start_ms, length_ms)
+    by_device = defaultdict(list)
+    for reading in decoded(simulation.messages()):
+        by_device[reading.device].append(reading.values)
+    return by_device, msgspec.to_builtins(simulation.truth())
+
+
 def test_faults_do_what_the_truth_says():
     scenario = load_scenario("charging-faults")
-    hour = 60 * MINUTE
     short = msgspec.structs.replace(
         scenario,
         faults=tuple(
@@ -98,32 +135,27 @@ def test_faults_do_what_the_truth_says():
             for k, fault in enumerate(scenario.faults)
         ),
     )
-    table = truth_table(short, 1, scenario.start_ms, hour)
-    by_device = defaultdict(list)
-    for reading in decoded(simulate_messages(short, 1, scenario.start_ms, 10 * MINUTE)):
-        by_device[reading.device].append(reading.values)
-    for fault in table["faults"]:
+    by_device, truth = _run(short, 10 * MINUTE)
+    for fault in truth["faults"]:
+        begin, end = parse_time(fault["from"]), parse_time(fault["to"])
         devices = [fault["device"]] if fault["device"] else list(by_device)
         for device in devices:
-            inside = [v for v in by_device[device] if fault["from_ms"] <= v["ts"] < fault["to_ms"]]
-            if fault["kind"] == "silence":
+            inside = [v for v in by_device[device] if begin <= v["ts"] < end]
+            if fault["fault"] == "silence":
                 assert inside == []
-            elif fault["kind"] == "register_reset":
-                before = [v for v in by_device[device] if v["ts"] < fault["from_ms"]]
+            elif fault["fault"] == "register_reset":
+                before = [v for v in by_device[device] if v["ts"] < begin]
                 assert inside[0]["energy_kwh"] < 1 < before[-1]["energy_kwh"]
             else:
-                status = {"port_fault": "Faulted", "port_unavailable": "Unavailable"}[fault["kind"]]
+                status = {"port_fault": "Faulted", "port_unavailable": "Unavailable"}[fault["fault"]]
                 assert {v["status"] for v in inside} == {status}
-                assert next(v for v in by_device[device] if v["ts"] >= fault["to_ms"])["status"] == "Available"
-    assert len(table["faults"]) == 6
+                assert next(v for v in by_device[device] if v["ts"] >= end)["status"] == "Available"
+    assert len(truth["faults"]) == 6
 
 
 def test_repeated_faults_are_listed_each_time_and_clipped_to_the_end():
-    scenario = load_scenario("demo")
-    table = truth_table(scenario, 1, scenario.start_ms, 21 * MINUTE)
-    start = table["from_ms"]
-    p07 = [(f["from_ms"] - start, f["to_ms"] - start) for f in table["faults"] if f["device"] == "p07"]
-    assert p07 == [(40_000, 130_000), (1_240_000, 1_260_000)]
+    fault = Fault(kind="port_fault", station="harbour", device="p07", at="40s", lasts="90s", every="20m")
+    assert fault.spans(21 * MINUTE) == [(40_000, 130_000), (1_240_000, 1_260_000)]
 
 
 @pytest.mark.parametrize(

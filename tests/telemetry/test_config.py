@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from telemetry.config import load_config
+from telemetry.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,17 @@ def test_prefix_and_topics_follow_each_other(text: str, prefix: str, topics: lis
     (tmp_path / "voltair.toml").write_text(f"[mqtt]\n{text}\n")
     mqtt = load_config(tmp_path / "voltair.toml", {}).mqtt
     assert (mqtt.prefix, list(mqtt.topics)) == (prefix, topics)
+
+
+@pytest.mark.parametrize(
+    ("topics", "words"),
+    [
+        ('["$share/g/a", "a"]', "mixes"),
+        ('["$share/g/a", "$share/h/a"]', "mixes"),
+        ('["$share/g"]', r"not like \$share"),
+    ],
+)
+def test_shared_and_plain_topics_do_not_mix(topics: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "voltair.toml").write_text(f"[mqtt]\ntopics = {topics}\n")
+    with pytest.raises(ConfigError, match=words):
+        load_config(tmp_path / "voltair.toml")

@@ -27,7 +27,7 @@ def say(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_help_names_the_commands_of_the_contract(tmp_path: Path) -> None:
     answer = say("--help", cwd=tmp_path)
     assert answer.returncode == 0
-    commands = "run ingest analytics writer api demo scenarios simulate replay init doctor config dead-letters"
+    commands = "run ingest analytics writer api demo scenarios simulate replay record init doctor config dead-letters"
     missing = [name for name in commands.split() if f"  {name} " not in answer.stdout]
     assert missing == []
 
@@ -75,6 +75,23 @@ def test_a_wrong_decoder_is_2_and_named(tmp_path: Path) -> None:
     assert answer.returncode == 2
     assert "decoder 1" in answer.stderr
     assert "kind 'car'" in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "analytics"])
+def test_shared_subscriptions_are_for_ingest_alone(command: str, tmp_path: Path) -> None:
+    (tmp_path / "voltair.toml").write_text('[mqtt]\ntopics = ["$share/g/voltair/v1/+/+/+/telemetry"]\n')
+    answer = say(command, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "mqtt.topics" in answer.stderr
+    assert "only a part of each station's messages" in answer.stderr
+    assert say("config", "check", cwd=tmp_path).returncode == 0
+
+
+def test_wrong_use_of_dead_letters_is_2(tmp_path: Path) -> None:
+    for action in ("retry", "drop"):
+        answer = say("dead-letters", action, cwd=tmp_path)
+        assert answer.returncode == 2
+        assert "--reason TEXT, or --all" in answer.stderr
 
 
 def test_a_missing_file_to_replay_fails_with_a_message(tmp_path: Path) -> None:

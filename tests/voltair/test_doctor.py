@@ -136,7 +136,7 @@ def journal(folder: Path, *readings: tuple[str, dict[str, object]]) -> Config:
     decoder = Decoder(
         prefix="voltair/v1",
         clock_mode="live",
-        max_payload_bytes=10_000,
+        limits=IngestConfig(),
         devices={},
         station_now={},
         registry=Registry(),

@@ -274,3 +274,12 @@ def test_any_payload_is_read_or_refused(form, payload):
 @given(payload=ANY)
 def test_plain_paths_are_walked_as_jmespath_says(path, payload):
     assert json.dumps(Path(path).find(payload)) == json.dumps(jmespath.search(path, payload))
+
+
+def test_decoders_with_a_memory_refuse_a_shared_subscription():
+    plain = {"topic": "x/{device}", "station": "isle", "kind": "port", "fields": {"power_kw": "p"}}
+    compiled(plain).check_share("$share/g/")
+    edge = {"format": "sparkplug", "station": "isle", "kind": "port", "fields": {"power_kw": "p"}}
+    compiled(plain, edge).check_share("")
+    with pytest.raises(ConfigError, match="every message of a device"):
+        compiled(plain, edge).check_share("$share/g/")

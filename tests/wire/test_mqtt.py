@@ -22,6 +22,7 @@ from wire.mqtt.encode import (
     varint,
 )
 from wire.mqtt.packets import (
+    TOPIC_ALIAS_MAXIMUM,
     Connack,
     Disconnect,
     Pingresp,
@@ -129,7 +130,9 @@ def test_a_long_packet_arrives_in_many_reads():
         b"\x32\x03\x00\x09a",  # topic longer than the packet
         b"\x30\x02\x00\x09",
         b"\x20\x01\x00",  # CONNACK without a code
-        b"\x30\x08\x00\x01a\x03\x23\x00\x01x",  # topic alias
+        b"\x30\x08\x00\x01a\x03\x23\x00\x00x",  # topic alias 0
+        b"\x30\x08\x00\x01a\x03\x23\x04\x01x",  # topic alias beyond the maximum
+        b"\x30\x07\x00\x00\x03\x23\x00\x01x",  # topic alias that was never given
         b"\x30\x06\x00\x01a\x02\x7f\x00",  # unknown property
         b"\x30\x07\x00\x01a\x03\x03\x00\x09",  # property longer than its place
     ],
@@ -152,6 +155,7 @@ def test_connect_asks_for_a_session_that_outlives_the_connection():
     properties = Properties(PacketTypes.CONNECT)
     properties.SessionExpiryInterval = 604_800
     properties.ReceiveMaximum = 8_000
+    properties.TopicAliasMaximum = TOPIC_ALIAS_MAXIMUM
     body = b"\x00\x04MQTT" + bytes((MQTTv5, 0)) + b"\x00\x1e" + properties.pack() + b"\x00\x07voltair"
     assert encode_connect(connect) == b"\x10" + bytes((len(body),)) + body
 

@@ -23,7 +23,7 @@ MS0, MS1, MS2 = 1_795_316_400_000, 1_795_317_300_250, 1_795_320_000_000
 class Bench:
     """One decoder and the frames that it is given."""
 
-    def __init__(self, version: str, topic: str = "ocpp/{charge_point}/up", **table: str) -> None:
+    def __init__(self, version: str, topic: str = "ocpp/{charge_point}/up", **table: object) -> None:
         table = {"topic": topic, "format": version, "station": "depot"} | table
         self.decoders = ForeignDecoders([msgspec.convert(table, DecoderConfig)], "voltair/v1")
 
@@ -153,6 +153,34 @@ def test_a_gateway_that_writes_the_action_into_the_topic():
     assert "type 'ask'" in bench.outcome({}, topic="ocpp/A/dn/ask/StartTransaction/9").refused[0][1]
 
 
+def test_connectors_that_share_a_port_are_known_before_they_speak():
+    bench = Bench("ocpp16", ports={"a": [1, 2], "b": [3]})
+    assert bench.call("Heartbeat", {}) == [("CP-03-a", {}), ("CP-03-b", {})]
+    status = {"connectorId": 2, "status": "Faulted", "timestamp": T0}
+    faulted = {"ts": MS0, "status": "Faulted", "connector": "2"}
+    assert bench.call("StatusNotification", status) == [("CP-03-a", faulted)]
+    whole = bench.call("StatusNotification", status | {"connectorId": 0, "status": "Unavailable"})
+    assert [(device, e["connector"], e["status"]) for device, e in whole] == [
+        ("CP-03-a", "1", "Unavailable"), ("CP-03-a", "2", "Unavailable"), ("CP-03-b", "3", "Unavailable"),
+    ]  # fmt: skip
+    outcome = bench.outcome([2, "1", "StatusNotification", status | {"connectorId": 4}])
+    assert (outcome.readings, outcome.refused[0][1]) == ([], "connector 4 is in none of the decoder's ports")
+
+
+def test_an_envelope_gives_frames_the_time_that_they_do_not_say():
+    bench = Bench("ocpp16", readings="frame", time={"path": "at", "format": "iso"}, ports={"1": [1]})
+
+    def said(action, payload, at=T1):
+        return bench.frame({"at": at, "frame": [2, "1", action, payload]}, receipt_ms=None)
+
+    assert said("Heartbeat", {}) == [("CP-03-1", {"ts": MS1})]
+    status = {"connectorId": 1, "status": "Available"}
+    assert said("StatusNotification", status)[0][1]["ts"] == MS1
+    assert said("StatusNotification", status | {"timestamp": T0})[0][1]["ts"] == MS0, "the frame's own time counts"
+    assert "time 'soon'" in bench.outcome({"at": "soon", "frame": [2, "1", "Heartbeat", {}]}).refused[0][1]
+    assert "OCPP frame is" in bench.outcome([2, "1", "Heartbeat", {}]).refused[0][1], "there is no envelope"
+
+
 def test_a_transaction_of_version_201_from_plug_to_plug():
     bench = Bench("ocpp201")
 
@@ -274,6 +302,8 @@ def test_a_charge_point_that_never_ends_its_transactions_is_forgotten_by_and_by(
         ({"topic": "ocpp/{charge_point}", "kind": "dryer"}, "goes without kind"),
         ({"topic": "ocpp/{charge_point}", "fields": {"power_kw": "p"}}, "goes without kind, fields"),
         ({"topic": "ocpp/{charge_point}", "device": "{evse}"}, "no level {evse}"),
+        ({"topic": "ocpp/{charge_point}", "ports": {"1": [1, 2], "2": [2]}}, "in two of them"),
+        ({"topic": "ocpp/{charge_point}", "ports": {"1": [1]}, "format": "ocpp201"}, "goes without ports"),
     ],
 )
 def test_a_wrong_decoder_is_refused(table, words):

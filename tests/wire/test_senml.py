@@ -1,7 +1,9 @@
 """SenML packs, among them the examples of RFC 8428, section 5."""
 
 import json
+from decimal import Decimal
 
+import cbor2
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from telemetry.decoders import DecoderConfig
 from telemetry.errors import ConfigError
 from wire.foreign import ForeignDecoders
+from wire.payload import Unreadable
 from wire.senml import read_senml
+from wire.senml_cbor import read_senml_cbor
 
 NOW = 1_795_316_400_500
 
@@ -110,3 +114,61 @@ def test_a_pack_becomes_readings_of_the_device_of_its_base_name():
     assert outcome.refused == []
     with pytest.raises(ConfigError, match="own"):
         ForeignDecoders([msgspec.convert(table | {"readings": "x"}, DecoderConfig)], "voltair/v1")
+
+
+PACK = [
+    {"bn": "urn:dev:mac:1:", "bt": 1_795_316_400, "bu": "kW", "n": "power", "v": 75.5},
+    {"n": "mode", "u": None, "vs": "loaded", "t": 1},
+    {"n": "on", "vb": True, "t": 1},
+]
+LABELS = {"bn": -2, "bt": -3, "bu": -4, "n": 0, "u": 1, "v": 2, "vs": 3, "vb": 4, "t": 6}
+
+
+def test_cbor_says_the_same_as_json():
+    pack = [{k: v for k, v in record.items() if v is not None} for record in PACK]
+    packed = cbor2.dumps([{LABELS[k]: v for k, v in record.items()} for record in pack])
+    assert list(read_senml(read_senml_cbor(packed), NOW)) == list(read_senml(pack, NOW))
+    assert read_senml_cbor(packed) == pack
+
+
+def test_the_example_of_rfc_8428_in_cbor():
+    # Section 6; numbers of double and half precision.
+    packed = bytes.fromhex(
+        "87a721781b75726e3a6465763a6f773a3130653230373361303130383030363a22fb41d303a15b00106223614120050067766f6c74616765"
+        "01615602fb405e066666666666a3006763757272656e74062402fb3ff3333333333333a3006763757272656e74062302fb3ff4cccccccccc"
+        "cda3006763757272656e74062202fb3ff6666666666666a3006763757272656e74062102f93e00a3006763757272656e74062002fb3ff999"
+        "999999999aa3006763757272656e74060002fb3ffb333333333333"
+    )
+    samples = list(read_senml(read_senml_cbor(packed), NOW))
+    assert [(round(s.time_ms / 1e3) - 1_276_020_076, s.values) for s in samples] == [
+        (0, {"voltage": {"value": 120.1, "unit": "V"}, "current": {"value": 1.7, "unit": "A"}}),
+        *(
+            (t, {"current": {"value": v, "unit": "A"}})
+            for t, v in ((-5, 1.2), (-4, 1.3), (-3, 1.4), (-2, 1.5), (-1, 1.6))
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"\xff", b"\x80\x00", b"\xa0", b"\x9b" + b"\xff" * 8, b"\x81" * 5_000, b"\xd8\x23\x61(", b"\xd8\x1d\x05"],
+)
+def test_what_is_no_cbor_pack_is_refused_or_empty(packed):
+    found = read_senml_cbor(packed)
+    assert isinstance(found, Unreadable) or found == []
+
+
+def test_values_that_only_cbor_has_cost_no_more_than_themselves():
+    shared = b"\xd8\x1c\x82\xd8\x1d\x00\xd8\x1d\x00"  # an array that holds itself twice
+    (record,) = read_senml_cbor(b"\x81\xa2\x00\x61p\x02" + shared)
+    assert record == {"n": "p", "v": "CBOR list"}
+    assert "not a number" in next(iter(read_senml([record], NOW)))[1]
+    assert read_senml_cbor(cbor2.dumps([{2: Decimal("1.5")}])) == [{"v": 1.5}]
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_do_more_harm_than_a_refusal(data):
+    found = read_senml_cbor(data)
+    assert isinstance(found, Unreadable) or all(type(r) in (dict, type(None)) for r in found)
+    if not isinstance(found, Unreadable):
+        list(read_senml(found, NOW))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from wire.mqtt.packets import FLAG_DUP, FLAG_RETAIN, MQTT_5
+from wire.mqtt.packets import FLAG_DUP, FLAG_RETAIN, MQTT_5, TOPIC_ALIAS_MAXIMUM
 
 PINGREQ = b"\xc0\x00"
 
@@ -58,7 +58,7 @@ def _packet(first: int, body: bytes) -> bytes:
 
 
 def encode_connect(connect: Connect) -> bytes:
-    """Return a CONNECT; the topic alias maximum stays 0, so every message names its topic."""
+    """Return a CONNECT."""
     five = connect.version == MQTT_5
     flags = (0x02 if connect.clean_start else 0) | (0x80 if connect.username else 0)
     flags |= 0x40 if connect.password else 0
@@ -66,6 +66,7 @@ def encode_connect(connect: Connect) -> bytes:
     if five:
         properties = b"\x11" + connect.session_expiry_s.to_bytes(4, "big")
         properties += b"\x21" + connect.receive_maximum.to_bytes(2, "big")
+        properties += b"\x22" + TOPIC_ALIAS_MAXIMUM.to_bytes(2, "big")
         body += varint(len(properties)) + properties
     body += _text(connect.client_id)
     body += _text(connect.username) if connect.username else b""

@@ -4,6 +4,8 @@ import msgspec
 
 MQTT_5 = 5
 MQTT_3_1_1 = 4
+TOPIC_ALIAS_MAXIMUM = 1_024
+"""MQTT 5: so many topics a broker may abbreviate on one connection."""
 
 FLAG_RETAIN = 0x01
 FLAG_QOS = 0x06

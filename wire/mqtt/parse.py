@@ -5,6 +5,7 @@ from functools import lru_cache
 from telemetry.errors import WireError
 from wire.mqtt.packets import (
     MQTT_5,
+    TOPIC_ALIAS_MAXIMUM,
     Connack,
     Disconnect,
     Packet,
@@ -30,6 +31,8 @@ class StreamParser:
 
     def __init__(self, version: int) -> None:
         self._five = version == MQTT_5
+        self._aliases: dict[int, bytes] = {}
+        """MQTT 5: topics by the numbers that the broker gave them; they end with the connection."""
         self._parts: list[bytes] = []
         self._have = 0
         self._need = 0
@@ -106,7 +109,9 @@ class StreamParser:
                     at += 1
                     if data[at - 1]:
                         properties, at = _properties_end(data, at - 1)
-                        content_type = _content_type(data[properties:at])
+                        content_type, alias = _of_publish(data[properties:at])
+                        if alias:
+                            topic = self._resolve(alias, topic)
                 if at > end:
                     msg = "the broker sent a PUBLISH whose header is longer than the packet"
                     raise WireError(msg)
@@ -114,6 +119,20 @@ class StreamParser:
             else:
                 append(_control(first, data[at:end], five=five))
             start = end
+
+    def _resolve(self, alias: int, topic: bytes) -> bytes:
+        """Return the topic of a message that carries an alias; with a topic it gives the alias its meaning."""
+        if alias > TOPIC_ALIAS_MAXIMUM:
+            msg = f"the broker sent topic alias {alias}; the maximum is {TOPIC_ALIAS_MAXIMUM}"
+            raise WireError(msg)
+        if topic:
+            self._aliases[alias] = topic
+            return topic
+        found = self._aliases.get(alias)
+        if found is None:
+            msg = f"the broker sent topic alias {alias} before it said which topic that is"
+            raise WireError(msg)
+        return found
 
 
 def _long_length(data: bytes, start: int) -> tuple[int, int]:
@@ -224,12 +243,16 @@ def _read_properties(data: bytes) -> dict[int, int | bytes]:
     return found
 
 
-@lru_cache(maxsize=1024)
-def _content_type(properties: bytes) -> str:
-    """Return the content type among a PUBLISH's properties: lower case, without parameters; devices repeat it."""
+@lru_cache(maxsize=4 * TOPIC_ALIAS_MAXIMUM)
+def _of_publish(properties: bytes) -> tuple[str, int]:
+    """Return content type (lower case, without parameters) and topic alias (0: none) of a PUBLISH.
+
+    Devices repeat their properties, so most are read once.
+    """
     found = _read_properties(properties)
-    if found.get(_TOPIC_ALIAS):
-        msg = "the broker sent a topic alias although the topic alias maximum is 0"
+    alias, name = found.get(_TOPIC_ALIAS), found.get(_CONTENT_TYPE)
+    if alias == 0:
+        msg = "the broker sent topic alias 0, which MQTT 5 forbids"
         raise WireError(msg)
-    name = found.get(_CONTENT_TYPE, b"")
-    return name.decode("utf-8", "replace").partition(";")[0].strip().lower() if isinstance(name, bytes) else ""
+    content_type = name.decode("utf-8", "replace").partition(";")[0].strip().lower() if type(name) is bytes else ""
+    return content_type, alias if type(alias) is int else 0

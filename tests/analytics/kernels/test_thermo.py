@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from naive.kpis import naive_isentropic_kwh_per_m3
 
-from analytics.kernels.thermo import TO_INLET, isentropic_kwh_per_m3, isothermal_kwh_per_m3, reference_factor
+from analytics.kernels.thermo import isentropic_kwh_per_m3, isothermal_kwh_per_m3
 
 
 @pytest.mark.parametrize(
@@ -24,21 +24,3 @@ def test_missing_pressure_stays_missing_and_suction_is_no_work() -> None:
     found = isentropic_kwh_per_m3(np.array([np.nan, -0.5]))
     assert np.isnan(found[0])
     assert found[1] == 0.0
-
-
-@pytest.mark.parametrize(
-    ("state", "normal", "anr"),
-    [
-        ((20, 1.0, 0.0), 0.91959, 1.0),
-        ((35, 1.005, 0.8), 0.8399, 0.9133),
-        ((0, 1.025, 0.6), 1.0080, 1.0961),
-    ],
-)
-def test_reference_states(state: tuple[float, float, float], normal: float, anr: float) -> None:
-    assert reference_factor(*state, 0.0, 1.01325) == pytest.approx(normal, abs=1e-4)
-    assert reference_factor(*state, 20.0, 1.0) == pytest.approx(anr, abs=1e-4)
-
-
-def test_factors_to_the_inlet_agree_with_the_states() -> None:
-    assert TO_INLET["ANR"] == pytest.approx(reference_factor(20, 1.0, 0, 20, 1.01325))
-    assert TO_INLET["NORMAL"] == pytest.approx(reference_factor(0, 1.01325, 0, 20, 1.01325))

@@ -6,6 +6,8 @@ from naive.kpis import Tick, naive_congested, naive_hours
 from naive.windows import ENERGY_N_PER_S, START_MS, buckets_of, port_window, runs_of, station_of, window_of
 
 from analytics.kpis import station_kpis
+from analytics.sessions import sessions_of
+from analytics.uptime import Exclusion
 
 STATES = ("Available", "Charging", "SuspendedEV", "Reserved", "Faulted", "Unavailable")
 MINUTES = 10
@@ -220,3 +222,95 @@ def test_a_port_that_sends_no_energy_has_null_energy_not_zero() -> None:
     answer = station_kpis(window)
     assert answer.kpis["charging_utilisation"] == 1
     assert answer.kpis["energy_kwh"] is None
+
+
+def test_overstay_is_the_idle_time_beyond_what_the_rated_power_allows() -> None:
+    # 7.2 kW allows 60 min: 90 min of idling are 30 too many; 22 kW allows 30 min: 60 min are twice as much.
+    line: list[Tick] = [("Charging", "1")] * 600 + [("SuspendedEV", "1")] * 5400 + [("Available", "")] * 600
+    fast: list[Tick] = [("Charging", "2")] * 600 + [("Finishing", "2")] * 3600 + [("Available", "")] * 2400
+    station = station_of("charging", ports=[{"id": "a", "rated_kw": 7.2}, {"id": "b", "rated_kw": 22}])
+    window = port_window({"a": line, "b": fast}, station)
+    answer = station_kpis(window)
+    assert answer.kpis["overstay_h"] == pytest.approx(1.0)
+    assert [(s.port, s.overstay) for s in sessions_of(window)] == [("a", "warning"), ("b", "error")]
+    unrated = station_kpis(port_window({"a": line}, station_of("charging", ports=[{"id": "a"}])))
+    assert unrated.kpis["overstay_h"] is None
+    assert "rated_kw" in unrated.reasons["overstay_h"]
+
+
+def test_lost_energy_is_what_ports_that_are_up_deliver_over_the_lost_time() -> None:
+    # b is faulted for 30 min of the hour; a and b deliver 7.2 kWh in 1.5 up-hours at 7.2 kW each.
+    a: list[Tick] = [("Charging", "1")] * 3600
+    b: list[Tick] = [("Available", "")] * 1800 + [("Faulted", "")] * 1800
+    table = {"ports": [{"id": "a", "rated_kw": 7.2}, {"id": "b", "rated_kw": 7.2}]}
+    kpis = station_kpis(port_window({"a": a, "b": b}, station_of("charging", **table))).kpis
+    assert kpis["lost_energy_kwh"] == pytest.approx(7.2 / 1.5 * 0.5)
+    assert kpis["lost_money"] is None
+    # The price of the lost half hour counts, not that of the first.
+    prices = [{"price": 1.0}, {"price": 3.0, "hours": "00:30-12:00"}]
+    kpis = station_kpis(port_window({"a": a, "b": b}, station_of("charging", tariff_per_kwh=prices, **table))).kpis
+    assert kpis["lost_money"] == pytest.approx(3.0 * 2.4)
+    excluded = [Exclusion(START_MS, START_MS + 3_600_000)]
+    kpis = station_kpis(port_window({"a": a, "b": b}, station_of("charging", **table)), excluded).kpis
+    assert kpis["lost_energy_kwh"] == 0
+
+
+def test_simultaneity_is_the_peak_of_the_sum_over_the_sum_of_peaks() -> None:
+    first: list[Tick] = [("Charging", "")] * 60 + [("Available", "")] * 540
+    second: list[Tick] = [("Available", "")] * 300 + [("Charging", "")] * 300
+    apart = station_kpis(port_window({"a": first, "b": second}, two_ports()))
+    assert apart.kpis["simultaneity"] == pytest.approx(0.5)
+    assert station_kpis(port_window({"a": second, "b": second}, two_ports())).kpis["simultaneity"] == 1
+
+
+def energies(device: str, kwh: list[float | None], **more: list[float]) -> dict[tuple[str, int], dict[str, int]]:
+    """Return rows with an energy per minute, None where it is not known."""
+    rows = {}
+    for i, value in enumerate(kwh):
+        row = rows[device, START_MS + 60_000 * i] = {"heard_ms": 60_000, "Available_ms": 60_000}
+        if value is not None:
+            row |= {"energy_n": round(value * 1e9), "energy_ms": 60_000}
+        for name, values in more.items():
+            row |= {f"{name}_n": round(values[i] * 1e9), f"{name}_ms": 60_000}
+    return rows
+
+
+def supply(ports: dict[tuple[str, int], dict[str, int]], site: dict[tuple[str, int], dict[str, int]], minutes: int,
+           **table: object) -> dict[str, float | None]:
+    heard = {**{("port", d): START_MS for d, _ in ports}, **{("site_meter", d): START_MS for d, _ in site}}
+    tables = {"port": buckets_of(ports), **({"site_meter": buckets_of(site)} if site else {})}
+    return station_kpis(window_of(station_of("charging", **table), minutes, minutes=tables, first_heard_ms=heard)).kpis
+
+
+def test_demand_is_the_highest_mean_of_15_minutes_in_a_row() -> None:
+    kwh: list[float | None] = [1.0] * 10 + [4.0] * 10 + [1.0] * 10
+    kpis = supply({}, energies("m", kwh), 30, demand_charge_per_kw=38.0)
+    # 10 minutes of 240 kW and 5 of 60.
+    assert kpis["demand_kw_max"] == pytest.approx(180)
+    assert kpis["demand_cost"] == pytest.approx(38 * 180)
+    # A minute that is not known makes all means around it unknown.
+    gap = supply({}, energies("m", [*kwh[:14], None, *kwh[15:]]), 30)
+    assert gap["demand_kw_max"] == pytest.approx((5 * 240 + 10 * 60) / 15)
+    assert supply({}, energies("m", [*kwh[:14], None, *kwh[15:28]]), 28)["demand_kw_max"] is None
+
+
+def test_energy_cost_follows_the_hours_of_the_tariff() -> None:
+    table = {"tariff_per_kwh": [{"price": 0.5}, {"price": 1.5, "hours": "00:10-00:20"}]}
+    assert supply({}, energies("m", [1.0] * 30), 30, **table)["energy_cost"] == pytest.approx(20 * 0.5 + 10 * 1.5)
+    # Without a site meter the ports count.
+    assert supply(energies("p", [2.0] * 30), {}, 30, **table)["energy_cost"] == pytest.approx(50)
+    assert supply({}, energies("m", [1.0] * 30), 30)["energy_cost"] is None
+
+
+def test_unmetered_is_what_the_site_meter_counts_and_no_port_in_minutes_that_all_know() -> None:
+    ports = {**energies("a", [1.0, 1.0, None, 1.0]), **energies("b", [0.5, 0.5, 0.5, 0.5])}
+    kpis = supply(ports, energies("m", [1.8, 1.8, 1.8, None]), 4)
+    assert kpis["unmetered_kwh"] == pytest.approx(0.6)
+    assert kpis["unmetered_share"] == pytest.approx(0.6 / 3.6)
+    assert supply(ports, {}, 4)["unmetered_kwh"] is None
+
+
+def test_efficiency_of_minutes_with_both_meters() -> None:
+    kpis = supply(energies("a", [1.0, 1.0, None, 1.0], dc_energy_kwh=[0.95, 0.93, 0.9, 0.94]), {}, 4)
+    assert kpis["ac_dc_efficiency"] == pytest.approx(0.94)
+    assert supply(energies("a", [1.0]), {}, 1)["ac_dc_efficiency"] is None

@@ -6,7 +6,8 @@ from collections import defaultdict
 import pytest
 from simulators_support import decoded
 
-from simulators.scenario import load_scenario, simulate_messages
+from simulators.scenario import load_scenario
+from simulators.simulation import simulate_messages
 
 LEGAL = {
     # OCPP 1.6, section 4.9

@@ -69,5 +69,5 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path, text):
 def test_a_missing_file_and_an_unknown_format_say_so(tmp_path):
     with pytest.raises(VoltairError, match="cannot be read"):
         list(replay_messages(tmp_path / "none.csv", "measur-log"))
-    with pytest.raises(ConfigError, match="acn-sim, measur-log"):
+    with pytest.raises(ConfigError, match="acn-sim, acn-sessions"):
         replay_messages(tmp_path / "none.csv", "parquet")

@@ -1,0 +1,104 @@
+"""Compressors that cycle too often, run for nothing, get hot, clog, or draw a wrong current."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from analytics.detectors.air_minutes import (
+    LOOKBACK_MS,
+    WHOLE_MS,
+    Float64,
+    Minutes,
+    Part,
+    run_length,
+    signal_of,
+    trailing,
+    trailing_sum,
+)
+from analytics.detectors.signal import Detector, Signal
+from analytics.kpis.machines import UNLOADED, cut_ins
+from analytics.window import Window
+from telemetry.times import MINUTE_MS
+
+CYCLES_MIN = 120
+"""Time over which cut-ins are counted."""
+FULL_FLOW = 0.5
+"""Share of the rated flow from which a filter's pressure drop can be brought to full flow."""
+CURRENT_HIGH, CURRENT_LOW = 0.10, 0.15
+"""How far a loaded current may be from its usual one: +8 % and -13 %, widened by the 2 % of the instrument."""
+CURRENT_MIN = 20
+"""Loaded minutes that make a usual current."""
+
+
+def short_cycling(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return each compressor's cut-ins of the last two hours [1/h]."""
+    m = Minutes(window)
+    devices = m.devices("compressor")
+    counts = np.zeros((len(devices), m.count))
+    for i, device in enumerate(devices):
+        np.add.at(counts[i], (cut_ins(window, [device]) - window.from_ms) // MINUTE_MS, 1)
+    value = trailing_sum(counts, CYCLES_MIN) * 60 / CYCLES_MIN
+    return signal_of(m, from_ms, [Part("compressor", devices, value, {"cut_ins_per_h": value})])
+
+
+def unloaded_running(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return for how long each compressor has run unloaded without a break [min]."""
+    m = Minutes(window)
+    value = run_length(m.in_state(*UNLOADED) >= WHOLE_MS).astype(np.float64)
+    evidence = {"unloaded_min": value, "power_kw": m.mean("compressor", "power_kw")}
+    return signal_of(m, from_ms, [Part("compressor", m.devices("compressor"), value, evidence)])
+
+
+def overheating(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return the hotter of discharge and oil of each compressor [deg C]."""
+    m = Minutes(window)
+    discharge, oil = (m.mean("compressor", f"{c}_temperature_c") for c in ("discharge", "oil"))
+    evidence = {"discharge_temperature_c": discharge, "oil_temperature_c": oil,
+                "power_kw": m.mean("compressor", "power_kw")}
+    return signal_of(m, from_ms, [Part("compressor", m.devices("compressor"), np.fmax(discharge, oil), evidence)])
+
+
+def filter_clogged(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return each filter's pressure drop at full flow, the median of 10 minutes [bar]: it goes with flow squared."""
+    m = Minutes(window)
+    drop = m.mean("compressor", "filter_dp_bar")
+    flow = m.mean("compressor", "flow_m3_min")
+    share = flow / m.rated("compressor", "rated_flow_m3_min")
+    loaded = m.in_state("loaded") >= WHOLE_MS
+    with np.errstate(invalid="ignore", divide="ignore"):
+        full = np.where(np.isnan(share), np.where(loaded, drop, np.nan),
+                        np.where(share >= FULL_FLOW, drop / np.minimum(share, 1.0) ** 2, np.nan))
+    value = trailing(full, 10, 0.5, 5)
+    return signal_of(m, from_ms, [
+        Part("compressor", m.devices("compressor"), value, {"filter_dp_bar": drop, "flow_share": share})])
+
+
+def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return how far the loaded current of a fixed-speed compressor is from its usual one, 1 at the limit.
+
+    Usual is the median of the loaded minutes of the look-back up to ten minutes ago; limits are +10 % and -15 %.
+    """
+    m = Minutes(window)
+    listed = window.station.listed("compressor")
+    fixed = np.array([getattr(listed.get(d), "control", None) == "fixed" for d in m.devices("compressor")], np.bool_)
+    loaded = m.in_state("loaded") >= WHOLE_MS
+    current = np.where(loaded & fixed[:, None], m.mean("compressor", "motor_current_a"), np.nan)
+    usual = _before(trailing(current, 110, 0.5, CURRENT_MIN), 10)
+    off = trailing(current, 3, 0.5, 2) / usual - 1
+    value = np.where(off > 0, off / CURRENT_HIGH, -off / CURRENT_LOW)
+    return signal_of(m, from_ms, [
+        Part("compressor", m.devices("compressor"), value, {"motor_current_a": current, "usual_a": usual,
+                                                            "deviation_share": off})])
+
+
+def _before(values: Float64, minutes: int) -> Float64:
+    """Return the values of so many minutes earlier."""
+    out = np.full(values.shape, np.nan)
+    out[:, minutes:] = values[:, :-minutes]
+    return out
+
+
+MACHINES: Mapping[str, Detector] = {
+    d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
+    for d in (short_cycling, unloaded_running, overheating, filter_clogged, motor_current)
+}

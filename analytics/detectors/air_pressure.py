@@ -1,0 +1,56 @@
+"""Pressure and dew point of the air that is sold."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from analytics.detectors.air_minutes import LOOKBACK_MS, Minutes, Part, signal_of, trailing
+from analytics.detectors.signal import Detector, Signal
+from analytics.window import Window
+
+BAND_MIN = 60
+"""Time over which the band of the header is taken."""
+
+
+def pressure_low(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return the header's pressure while a machine runs [bar].
+
+    A dead gauge leaves it unknown. A station that is shut down sells no air: its pressure counts as the contract's.
+    """
+    m = Minutes(window)
+    pressure = m.header_bar()
+    contract = window.station.contract_pressure_bar
+    if contract is not None:
+        parked = np.nan_to_num(m.mean("air_main", "pressure_bar"), nan=np.inf).min(axis=0, initial=np.inf)
+        shown = np.where(np.isfinite(parked), np.fmax(pressure, contract[0]), np.nan)
+        pressure = np.where(m.working(), pressure, shown)
+    value = np.broadcast_to(pressure, (len(m.devices("air_main")), m.count))
+    power = np.broadcast_to(m.power_kw(), value.shape)
+    return signal_of(m, from_ms, [
+        Part("air_main", m.devices("air_main"), value, {"pressure_bar": value, "power_kw": power})])
+
+
+def pressure_band(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return p95 - p05 of the header's 1-minute means over an hour in which machines ran [bar]."""
+    m = Minutes(window)
+    pressure = np.where(m.working(), m.header_bar(), np.nan)[None]
+    low, high = (trailing(pressure, BAND_MIN, q, BAND_MIN * 3 // 4) for q in (0.05, 0.95))
+    shape = (len(m.devices("air_main")), m.count)
+    low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+    evidence = {"pressure_p05_bar": low, "pressure_p95_bar": high}
+    return signal_of(m, from_ms, [Part("air_main", m.devices("air_main"), high - low, evidence)])
+
+
+def dew_point_high(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return the dew point of mains and dryers while machines run [deg C]."""
+    m = Minutes(window)
+    parts = []
+    for kind in ("air_main", "dryer"):
+        value = np.where(m.working(), m.mean(kind, "dew_point_c"), np.nan)
+        parts.append(Part(kind, m.devices(kind), value, {"dew_point_c": value}))
+    return signal_of(m, from_ms, parts)
+
+
+PRESSURE: Mapping[str, Detector] = {
+    d.__name__: Detector(d, LOOKBACK_MS, extremes=True) for d in (pressure_low, pressure_band, dew_point_high)
+}

@@ -1,0 +1,73 @@
+"""Leakage from the fall of pressure while no machine delivers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.air import AirMinutes
+from analytics.counted import counted
+from analytics.figures import round_figure
+from analytics.kernels.leakage import decay_flow, decay_rate
+from analytics.nights import header_bar
+from telemetry.channels import MACHINE_STATE
+from telemetry.times import MINUTE_MS
+
+LEAST_MIN = 5
+"""Minutes of a fall; a shorter one is all cooling of the receiver and noise of the gauge."""
+VOLUME_ERROR = 0.10
+"""How far the stored volume may be from `receiver_m3`: pipes count too."""
+REFERENCE_BAR = {"NORMAL": 1.01325 * 293.15 / 273.15, "ANR": 1.0, "FAD": 1.01325}
+"""Flow reference -> pressure at which its m3 has the temperature of the receiver, taken as 20 C."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """What the falls of a window say."""
+
+    leak_m3_min: float
+    low: float
+    high: float
+    falls: int
+    minutes: int
+    bar_per_min: float
+    pressure_bar: float
+    """Mean pressure of the falls."""
+
+
+def pressure_decay(air: AirMinutes, idle: NDArray[np.bool_]) -> Decay | str:
+    """Return the leak that the falls in idle hours show, or why there is none to see."""
+    station = air.window.station
+    if not station.receiver_m3:
+        return "receiver_m3 is missing: set it in stations.toml"
+    if station.idle_hours is None:
+        return "idle_hours is missing: only without production does the pressure fall for leaks alone"
+    machines = counted(air.window, "compressor")
+    states = {s: air.sums("compressor", machines, f"{s}_ms") for s in MACHINE_STATE}
+    known = (np.sum(list(states.values()), axis=0) > 0).all(axis=0) if machines else np.zeros(len(idle), np.bool_)
+    if not known.any():
+        return "the state of every compressor must be known"
+    pressure = header_bar(air)
+    quiet = idle & known & (states["loaded"] == 0).all(axis=0) & ~np.isnan(pressure)
+    follows = np.r_[False, air.times_ms[1:] - air.times_ms[:-1] == MINUTE_MS]
+    edges = np.flatnonzero(np.diff(np.r_[False, quiet, False].astype(np.int8)) | np.r_[~follows, False])
+    leaks, rates, means, lengths = [], [], [], []
+    for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if not quiet[a] or b - a < LEAST_MIN:
+            continue
+        fall = pressure[a:b]
+        rate, _ = decay_rate(np.arange(float(b - a)), fall)
+        mean = float(fall.mean())
+        leaks.append(decay_flow(station.receiver_m3, mean, rate, REFERENCE_BAR[station.flow_reference]))
+        rates.append((fall[0] - fall[-1]) / (b - a - 1))
+        means.append(mean)
+        lengths.append(b - a)
+    if not leaks:
+        return f"no {LEAST_MIN} minutes in idle hours in which no compressor delivered"
+    weight = np.array(lengths, np.float64)
+    leak = float(np.average(leaks, weights=weight))
+    scatter = float(np.sqrt(np.average((np.array(leaks) - leak) ** 2, weights=weight) / len(leaks)))
+    half = 2 * float(np.hypot(VOLUME_ERROR / 2 * leak, scatter))
+    low, value, high = (round_figure(max(0.0, v)) for v in (leak - half, leak, leak + half))
+    rate, mean = (round_figure(float(np.average(v, weights=weight))) for v in (rates, means))
+    return Decay(value, low, high, len(leaks), int(weight.sum()), rate, mean)

@@ -1,0 +1,224 @@
+"""What a compressed-air station takes in its quiet hours, night by night and place by place.
+
+A *place* is the network (air that no customer's meter counts) or one customer. Its night value is the low end of its
+flow in the quiet hours; the day before shows whether a change is there around the clock, as a leak is.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.air import AirMinutes
+from analytics.kernels.intervals import Int64, contains
+from analytics.kernels.quantile import block_means
+from analytics.kernels.thermo import INLET_BAR
+from telemetry.calendar import parse_hours
+from telemetry.channels import MACHINE_STATE
+from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS, to_datetime
+
+Float64 = NDArray[np.float64]
+
+DEFAULT_IDLE = "00:00-05:00"
+"""Quiet hours of a station that declares none, until it has shown its own; local time."""
+QUIET_H = 5
+"""Length of learned quiet hours."""
+LEARN_MS = 4 * DAY_MS
+"""History from which quiet hours are learned."""
+BLOCK_MS = 15 * MINUTE_MS
+BLOCKS_NEEDED = 4
+"""Blocks of a night (and of a day) that must be known."""
+LOW = 0.10
+"""Low end of a flow that holds use besides leaks."""
+PURGE_BAR = 0.5
+"""Purge pressure of a dryer above which it blows air off."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nights:
+    """One place by nights; NaN where a night is not known."""
+
+    place: str
+    """`network` or `customer:{id}`."""
+    kind: str
+    device: str
+    """The device that stands for the place in alerts; both "" for the whole station."""
+    start_ms: Int64
+    """(n,) start of each night's quiet hours."""
+    end_ms: Int64
+    """(n,)"""
+    base: Float64
+    """(n,) night value, at the mean pressure of all nights [m3/min]."""
+    spread: Float64
+    """(n,) twice p50 - p10 of the night's 15-minute means [m3/min]; a leak adds nothing to it."""
+    day: Float64
+    """(n,) median of the day before the night [m3/min]."""
+    station_flow: Float64
+    """(n,) mean flow of the whole station in the day and night [m3/min]."""
+    metered: Float64
+    """(n,) root of the sum of squares of the meters' night flows behind `base` [m3/min]."""
+    weekday: Int64
+    """(n,) local weekday of the night's end, Monday 0."""
+    balance: bool
+    """Whether it is a difference of meters, which holds no use at all."""
+
+
+def quiet_hours(air: AirMinutes) -> tuple[str, bool]:
+    """Return the quiet hours as text, and whether they are the station's own declaration.
+
+    Undeclared ones are learned: the five whole local hours in a row of least flow, once four days are known.
+    """
+    declared = air.window.station.idle_hours
+    if declared is not None:
+        return declared, True
+    flow = air.meters if air.meters.any_amount else air.supply
+    if not flow.any_amount or air.window.to_ms - air.window.from_ms < LEARN_MS:
+        return DEFAULT_IDLE, False
+    zone = air.window.station.zone
+    parts = [parse_hours(f"{h:02d}:00-{h + 1:02d}:00") for h in range(24)]
+    rate = flow.rate_per_min
+    with np.errstate(invalid="ignore"):
+        by_hour = np.array([_median(rate[contains(p.intervals(air.window.from_ms, air.window.to_ms, zone),
+                                                  air.times_ms)]) for p in parts])
+    if np.isnan(by_hour).any():
+        return DEFAULT_IDLE, False
+    sums = np.array([np.take(by_hour, range(h, h + QUIET_H), mode="wrap").sum() for h in range(24)])
+    best = int(sums.argmin())
+    # The usual night stands unless another time is clearly quieter: a tie must not move with the noise.
+    if sums[best] > 0.8 * sums[0]:
+        return DEFAULT_IDLE, False
+    return f"{best:02d}:00-{(best + QUIET_H) % 24 or 24:02d}:00", False
+
+
+def _median(values: Float64) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def night_spans(air: AirMinutes, hours: str) -> Int64:
+    """Return (n, 2) the quiet spans of less than a day that end in the window; at least half of each lies inside."""
+    window = air.window
+    spans = parse_hours(hours).intervals(window.from_ms - DAY_MS, window.to_ms + DAY_MS, window.station.zone)
+    length = spans[:, 1] - spans[:, 0]
+    inside = (spans[:, 1] - np.maximum(spans[:, 0], window.from_ms) >= length / 2) & (spans[:, 1] <= window.to_ms)
+    return np.asarray(spans[inside & (length < DAY_MS) & (length >= HOUR_MS)])
+
+
+def places(air: AirMinutes) -> list[Nights]:
+    """Return every place of a station that can be followed night by night; those that never are known are left out."""
+    hours, _ = quiet_hours(air)
+    spans = night_spans(air, hours)
+    if not len(spans):
+        return []
+    clear = ~_purging(air)
+    scale = _pressure_scale(air)
+    station = _station_rate(air)
+    found = [_network(air, station)]
+    for customer, rows in air.customers:
+        side = air.meters.only(rows)
+        meter = next((side.devices[i][1] for i in range(len(rows))[::-1] if side.serves[i].any()), "")
+        found.append((f"customer:{customer.id}", "air_meter", meter, side.rate_per_min, side.rate_per_min**2, False))
+    return [_nights(air, spans, clear, scale, station, *one) for one in found if not np.isnan(one[3]).all()]
+
+
+def _network(air: AirMinutes, station: Float64) -> tuple[str, str, str, Float64, Float64, bool]:
+    mains = [d for k, d in air.supply.devices if k == "air_main"]
+    kind, device = ("air_main", mains[0]) if mains else ("", "")
+    if not air.meters.any_amount:
+        return "network", kind, device, station, station**2, False
+    flows = np.nansum(_rates(air) ** 2, axis=0)
+    return "network", kind, device, station - air.meters.rate_per_min - _stored_rate(air), flows, True
+
+
+def _rates(air: AirMinutes) -> Float64:
+    parts = [s.amount_n / np.maximum(s.covered_ms, 1) * (MINUTE_MS / 1e9) for s in (air.supply, air.meters)]
+    return np.concatenate(parts)
+
+
+def _station_rate(air: AirMinutes) -> Float64:
+    """Return (times,) the supplied flow; without a flow meter that of fixed-speed machines by their time loaded."""
+    if air.supply.any_amount:
+        return air.supply.rate_per_min
+    listed = air.window.station.listed("compressor")
+    rated = np.array([d.rated_flow_m3_min or np.nan for d in listed.values()], np.float64)
+    if not len(listed) or np.isnan(rated).any() or any(d.control not in (None, "fixed") for d in listed.values()):
+        return np.full(len(air.times_ms), np.nan)
+    names = list(listed)
+    states = np.array([air.sums("compressor", names, f"{s}_ms") for s in MACHINE_STATE])
+    known = (states.sum(axis=0) > 0).all(axis=0)
+    share = states[MACHINE_STATE.index("loaded")] / np.maximum(states.sum(axis=0), 1)
+    return np.where(known, (share * rated[:, None]).sum(axis=0), np.nan)
+
+
+def _stored_rate(air: AirMinutes) -> Float64:
+    """Return (times,) air that goes into the receiver, by the change of the mains' pressure [m3/min]."""
+    receiver_m3 = air.window.station.receiver_m3
+    if not receiver_m3 or len(air.times_ms) < 3 or any(k == "air_main" for k, _ in air.supply.devices):
+        # A main's flow meter stands behind the receiver.
+        return np.zeros(len(air.times_ms))
+    pressure = header_bar(air)
+    slope = np.zeros(len(pressure))
+    slope[1:-1] = (pressure[2:] - pressure[:-2]) / 2
+    return np.nan_to_num(receiver_m3 * slope)
+
+
+def header_bar(air: AirMinutes) -> Float64:
+    """Return (times,) mean pressure of the mains [bar]; NaN where no gauge is alive."""
+    rows = air.rows("air_main")
+    pressure = air.means("air_main", rows.devices, "pressure_bar")
+    pressure = np.where(pressure > DEAD_BAR, pressure, np.nan)
+    known = ~np.isnan(pressure)
+    count = known.sum(axis=0)
+    return np.where(count > 0, np.where(known, pressure, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+
+
+DEAD_BAR = 0.1
+"""A header at or below this under power is a dead gauge, not a pressure."""
+
+
+def _pressure_scale(air: AirMinutes) -> Float64:
+    """Return (times,) factor that brings a leak to the window's mean pressure: choked flow goes with p_abs."""
+    absolute = header_bar(air) + INLET_BAR
+    known = ~np.isnan(absolute)
+    if not known.any():
+        return np.ones(len(absolute))
+    return np.where(known, np.nanmedian(absolute) / np.where(known, absolute, 1.0), 1.0)
+
+
+def _purging(air: AirMinutes) -> NDArray[np.bool_]:
+    purge = air.means("dryer", air.rows("dryer").devices, "purge_pressure_bar")
+    with np.errstate(invalid="ignore"):
+        return np.asarray((purge > PURGE_BAR).any(axis=0))
+
+
+def _nights(
+    air: AirMinutes, spans: Int64, clear: NDArray[np.bool_], scale: Float64, station: Float64, place: str, kind: str,
+    device: str, rate: Float64, squares: Float64, balance: bool,  # noqa: FBT001 - a field of the result
+) -> Nights:
+    weight = np.where(clear, air.width_ms, 0).astype(np.float64)
+    start, mean, cover = block_means(air.times_ms, rate * scale, weight, BLOCK_MS)
+    keep = cover >= BLOCK_MS / 2
+    start, mean = start[keep], mean[keep]
+    n = len(spans)
+    out: dict[str, Any] = {c: np.full(n, np.nan) for c in ("base", "spread", "day", "station_flow", "metered")}
+    for i, (from_ms, to_ms) in enumerate(spans.tolist()):
+        night = mean[slice(*np.searchsorted(start, (from_ms, to_ms)))]
+        day = mean[slice(*np.searchsorted(start, (to_ms - DAY_MS, from_ms)))]
+        if len(night) >= BLOCKS_NEEDED:
+            out["base"][i] = np.median(night) if balance else np.quantile(night, LOW)
+            # Of the lower half, doubled: work that ends late or begins early belongs to no quiet hour.
+            out["spread"][i] = 2 * (np.median(night) - np.quantile(night, LOW))
+            at = slice(*np.searchsorted(air.times_ms, (from_ms, to_ms)))
+            out["metered"][i] = np.sqrt(_mean(squares[at]))
+        if len(day) >= BLOCKS_NEEDED:
+            out["day"][i] = np.median(day)
+        out["station_flow"][i] = _mean(station[slice(*np.searchsorted(air.times_ms, (to_ms - DAY_MS, to_ms)))])
+    zone = air.window.station.zone
+    weekday = np.array([to_datetime(t - 1).astimezone(zone).weekday() for t in spans[:, 1].tolist()], np.int64)
+    return Nights(place, kind, device, spans[:, 0], spans[:, 1], **out, weekday=weekday, balance=balance)
+
+
+def _mean(values: Float64) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,66 @@
+"""Parquet files, where the optional package pyarrow is installed."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from simulators.message import Message
+from telemetry.errors import ConfigError, VoltairError
+
+_ROWS = 50_000
+"""Rows of one batch."""
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file as plain values.
+
+    Raises
+    ------
+    ConfigError
+        If pyarrow is not installed.
+    VoltairError
+        If the file cannot be read.
+    """
+    arrow, parquet = _modules()
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS):
+                yield from batch.to_pylist()
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror or error}"
+        raise VoltairError(msg) from error
+    except arrow.ArrowException as error:
+        msg = f"{path} is no Parquet file: {error}"
+        raise VoltairError(msg) from error
+
+
+def write_parquet(messages: Iterable[Message], path: Path) -> int:
+    """Write messages as rows of `time_ms`, `topic`, `payload`; return their number.
+
+    Raises
+    ------
+    ConfigError
+        If pyarrow is not installed.
+    OSError
+        If the file cannot be written.
+    """
+    arrow, parquet = _modules()
+    schema = arrow.schema([("time_ms", arrow.int64()), ("topic", arrow.string()), ("payload", arrow.binary())])
+    source, count = iter(messages), 0
+    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        while batch := list(islice(source, _ROWS)):
+            columns = [list(column) for column in zip(*batch, strict=True)]
+            writer.write_table(arrow.table(columns, schema=schema))
+            count += len(batch)
+    return count
+
+
+def _modules() -> tuple[Any, Any]:
+    try:
+        import pyarrow  # noqa: PLC0415 - optional, and slow to import
+        import pyarrow.parquet  # noqa: PLC0415
+    except ImportError as error:
+        msg = "Parquet needs the Python package pyarrow: pip install 'voltair[parquet]', or use .jsonl or .csv"
+        raise ConfigError(msg) from error
+    return pyarrow, pyarrow.parquet

@@ -1,0 +1,114 @@
+"""MetroPT-3: the air production unit of a metro train, one compressor and the reservoirs it fills.
+
+Loaded is COMP 0 (the intake is open) and DV_eletric 1 (the valve towards the dryer is open); with the motor's current
+at rest it is stopped, else unloaded. Times are read as UTC. One phase of the motor is measured and no voltage, so there
+is no power. The whole data set, as UCI hands it out (CSV or zip), must have its published checksum; an excerpt is read
+as it is.
+"""
+
+import csv
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from simulators.message import Message, telemetry, telemetry_topic
+from telemetry.errors import VoltairError
+from telemetry.times import to_ms
+
+PUBLISHED = {
+    218_300_507: "db30ccb4ea402e3c8bf2c99db06e288d4f2a772f6928f9dbe26a920d69793e24",
+    218_381_995: "aab991a970e58210de853bb8078ce0e63abb4d9412fdc5c79792dae3d8e1721a",
+}
+"""Size of the whole data set [bytes] -> SHA-256: the CSV, and the zip of UCI 791."""
+REST_A = 2.0
+"""Motor current: about 0 A at rest, 4 A unloaded, 6 A loaded."""
+_NEEDED = ("timestamp", "TP2", "Reservoirs", "Oil_temperature", "Motor_current", "COMP", "DV_eletric")
+
+
+def metropt3_messages(path: Path, station: str) -> Iterator[Message]:
+    """Yield the messages of a file of MetroPT-3, row by row: compressor `apu` and supply header `main`.
+
+    Raises
+    ------
+    VoltairError
+        If the file cannot be read or is no such file.
+    """
+    try:
+        _check(path)
+        with _text(path) as file:
+            yield from _read(csv.DictReader(file), station)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror or error}"
+        raise VoltairError(msg) from error
+    except (ValueError, TypeError, StopIteration, csv.Error, zipfile.BadZipFile) as error:
+        msg = f"{path} is no file of MetroPT-3: {error}"
+        raise VoltairError(msg) from error
+
+
+def _check(path: Path) -> None:
+    """Refuse a file as large as the whole data set that is not the one that was published."""
+    size = path.stat().st_size
+    if size < min(PUBLISHED) // 2:
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != PUBLISHED.get(size):
+        msg = f"{size} bytes with SHA-256 {found} are not the data set as published; fetch it again (UCI 791)"
+        raise ValueError(msg)
+
+
+@contextmanager
+def _text(path: Path) -> Iterator[IO[str]]:
+    if path.suffix != ".zip":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+        return
+    with zipfile.ZipFile(path) as archive:
+        name = next((n for n in archive.namelist() if n.endswith(".csv")), None)
+        if name is None:
+            msg = "there is no CSV in the zip"
+            raise ValueError(msg)
+        with archive.open(name) as raw:
+            yield io.TextIOWrapper(raw, "utf-8-sig", newline="")
+
+
+def _read(rows: "csv.DictReader[str]", station: str) -> Iterator[Message]:
+    apu, main = telemetry_topic(station, "compressor", "apu"), telemetry_topic(station, "air_main", "main")
+    missing = [name for name in _NEEDED if name not in (rows.fieldnames or ())]
+    if missing:
+        msg = f"it has no column {missing[0]!r}"
+        raise ValueError(msg)
+    for row in rows:
+        time_ms = to_ms(datetime.fromisoformat(row["timestamp"]).replace(tzinfo=UTC))
+        yield telemetry(apu, time_ms, _compressor(row))
+        yield telemetry(main, time_ms, {"pressure_bar": float(row["Reservoirs"])})
+
+
+def metropt3_tables(path: Path, station: str) -> dict[str, Any]:
+    """Return the tables of the `stations.toml` that belongs to the data set."""
+    del path
+    table = {
+        "kind": "compressed_air",
+        "compressors": [{"id": "apu", "control": "fixed"}],
+        "air_mains": [{"id": "main"}],
+    }
+    return {"stations": {station: table}}
+
+
+def _compressor(row: dict[str, str]) -> dict[str, float | int | str]:
+    current_a = float(row["Motor_current"])
+    if float(row["COMP"]) == 0.0 and float(row["DV_eletric"]) == 1.0:
+        state = "loaded"
+    else:
+        state = "stopped" if current_a < REST_A else "unloaded"
+    return {
+        "state": state,
+        "discharge_pressure_bar": float(row["TP2"]),
+        "oil_temperature_c": float(row["Oil_temperature"]),
+        "motor_current_a": current_a,
+    }

@@ -1,0 +1,1 @@
+"""What a running Voltair found, against what really happened."""

@@ -1,0 +1,208 @@
+"""Fault detectors of air stations through their rules: each with a case that fires and one that looks like it."""
+
+import csv
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from naive.windows import START_MS, air_window, buckets_of, runs_of, station_of, window_of
+
+from analytics.alerts import Alerts
+from analytics.judge import judge
+from analytics.rules.load import RulePack, load_rules
+from analytics.rules.types import DetectorInput
+from analytics.window import Window
+from telemetry.registry import Registry
+from telemetry.times import MINUTE_MS
+
+SHIPPED = load_rules()
+PACK = RulePack({}, {name: rule for name, rule in SHIPPED.rules.items() if isinstance(rule.input, DetectorInput)})
+N = 240
+EVENT = range(150, N)
+STATION: dict[str, Any] = {
+    "contract_pressure_bar": [6.0, 7.0], "dew_point_max_c": 10,
+    "compressors": [{"id": c, "rated_kw": 100, "rated_flow_m3_min": 16, "control": "fixed"} for c in ("c1", "c2")],
+    "air_mains": [{"id": "main"}], "dryers": [{"id": "d1"}],
+}
+Amounts = dict[tuple[str, str], dict[str, Any]]
+
+
+def moving(middle: float, size: float = 0.02) -> list[float]:
+    return [middle + size * np.sin(i * 1.7) for i in range(N)]
+
+
+def changed(base: Any, value: Any, event: range = EVENT) -> list[Any]:
+    values = list(base) if isinstance(base, list) else [base] * N
+    for i in event:
+        values[i] = value(values[i]) if callable(value) else value
+    return values
+
+
+def usual() -> Amounts:
+    machine = {"power_kw": moving(100, 1), "flow_m3_min": moving(16, 0.1), "loaded_s": 60,
+               "discharge_pressure_bar": moving(6.8), "discharge_temperature_c": moving(82, 0.5),
+               "motor_current_a": moving(180, 1), "filter_dp_bar": moving(0.15)}
+    return {
+        ("compressor", "c1"): dict(machine), ("compressor", "c2"): dict(machine),
+        ("air_main", "main"): {
+            "flow_m3_min": moving(31, 0.2), "pressure_bar": moving(6.5), "dew_point_c": moving(5, 0.1)},
+        ("dryer", "d1"): {"power_kw": moving(5, 0.1), "dew_point_c": moving(5, 0.1)},
+        ("air_meter", "m1"): {"flow_m3_min": moving(29, 0.2), "pressure_bar": moving(6.4)},
+    }
+
+
+def told(amounts: Mapping[tuple[str, str], Mapping[str, Any]], step: int = N, **parts: Any) -> list[tuple[str, str]]:
+    """Return (rule, device) of all alerts of detectors that fire, judged in pieces of `step` minutes."""
+    station = station_of("compressed_air", **STATION)
+    return fired(air_window(station, N, amounts, **parts), step)
+
+
+def fired(whole: Window, step: int) -> list[tuple[str, str]]:
+    alerts = Alerts(PACK, Registry({"s": whole.station}))
+
+    def load(from_ms: int, to_ms: int, *, extremes: bool = False, **_: object) -> Window:
+        minutes = {k: b.take((b.start_ms >= from_ms) & (b.start_ms < to_ms)) for k, b in whole.minutes.items()}
+        return Window(whole.station, whole.listed, from_ms, to_ms, to_ms, minutes, whole.runs, whole.first_heard_ms,
+                      whole.last_heard_ms, whole.deaf_ms)
+
+    for at in range(whole.from_ms, whole.to_ms, step * MINUTE_MS):
+        judge(alerts, whole.station, "s", load, at, min(at + step * MINUTE_MS, whole.to_ms))
+    return sorted({(t.rule, t.device or "") for t in alerts.take_transitions() if t.type == "alert.firing"})
+
+
+def with_(key: tuple[str, str], **channels: Any) -> Amounts:
+    amounts = usual()
+    for name, value in channels.items():
+        if value is None:
+            amounts[key].pop(name)
+        elif callable(value):
+            amounts[key][name] = changed(amounts[key][name], value)
+        else:
+            amounts[key][name] = value
+    return amounts
+
+
+C1, MAIN, DRYER, METER = ("compressor", "c1"), ("air_main", "main"), ("dryer", "d1"), ("air_meter", "m1")
+
+
+def test_a_usual_day_is_quiet() -> None:
+    assert told(usual()) == []
+
+
+def off(**more: Any) -> dict[str, Any]:
+    return {"loaded_s": changed(60, 0), "stopped_s": changed(0, 60), "power_kw": lambda _: 0.0,
+            "flow_m3_min": lambda _: 0.0, **more}
+
+
+CASES = [
+    ("overheating", C1, {"discharge_temperature_c": lambda v: v + 24}, {"discharge_temperature_c": lambda v: v + 12}),
+    ("filter_clogged", C1, {"filter_dp_bar": lambda v: v + 0.6}, {"filter_dp_bar": lambda v: v + 0.15}),
+    ("motor_current", C1, {"motor_current_a": lambda v: 1.15 * v}, {"motor_current_a": lambda v: 1.05 * v}),
+    ("unloaded_running", C1,
+     {"loaded_s": changed(60, 0), "unloaded_s": changed(0, 60), "flow_m3_min": lambda _: 0.0,
+      "power_kw": lambda v: 0.3 * v},
+     {"loaded_s": changed(60, 0, range(150, 170)), "unloaded_s": changed(0, 60, range(150, 170)),
+      "flow_m3_min": changed(moving(16, 0.1), 0.0, range(150, 170))}),
+    ("pressure_low", MAIN, {"pressure_bar": lambda v: v - 0.65}, {"pressure_bar": lambda v: v - 0.4}),
+    ("pressure_band", MAIN,
+     {"pressure_bar": [6.3 + 0.6 * np.sin(i / 3) * (i >= 100) + 0.8 * (i % 20 > 10) for i in range(N)]},
+     {"pressure_bar": [6.2 + 0.7 * (i % 20 > 10) for i in range(N)]}),
+    ("dew_point_high", MAIN, {"dew_point_c": lambda v: v + 12},
+     {"dew_point_c": changed(moving(5), 18, range(150, 160))}),
+    ("sensor_dropout", MAIN, {"pressure_bar": lambda _: 0.0}, {"pressure_bar": lambda v: v - 0.3}),
+    ("sensor_dropout", METER, {"pressure_bar": lambda _: -0.02},
+     {"pressure_bar": lambda _: 0.0, "flow_m3_min": lambda _: 0.0}),
+    ("sensor_frozen", MAIN,
+     {c: changed(v, v[149]) for c, v in usual()[MAIN].items()},
+     {"pressure_bar": moving(6.5), "flow_m3_min": changed(moving(31, 0.2), 31.0)}),
+    ("sensor_frozen", METER, {c: changed(v, v[149]) for c, v in usual()[METER].items()},
+     {"flow_m3_min": changed(moving(29, 0.2), 0.0), "pressure_bar": changed(moving(6.4), 0.0)}),
+    ("flow_without_power", C1, {"power_kw": lambda _: 0.5}, off()),
+    ("power_without_flow", C1, {"flow_m3_min": lambda _: 0.0}, off()),
+    ("meter_reversal", METER, {"flow_m3_min": lambda v: -v}, {"flow_m3_min": lambda _: -0.02}),
+    ("gauges_apart", C1, {"discharge_pressure_bar": lambda v: v - 1.0}, {"discharge_pressure_bar": lambda v: v + 0.4}),
+]
+
+
+@pytest.mark.parametrize(("rule", "key", "bad", "alike"), CASES, ids=[f"{c[0]}-{c[1][1]}" for c in CASES])
+def test_it_fires_and_its_look_alike_does_not(
+    rule: str, key: tuple[str, str], bad: dict[str, Any], alike: dict[str, Any]
+) -> None:
+    assert (rule, key[1]) in told(with_(key, **bad))
+    amounts = with_(key, **alike)
+    if "stopped_s" in alike or "unloaded_s" in alike:
+        amounts[MAIN]["flow_m3_min"] = changed(moving(31, 0.2), lambda v: v - 16)
+    assert told(amounts) == []
+
+
+@pytest.mark.parametrize("case", [3, 9, 12])
+def test_pieces_of_any_length_tell_the_same(case: int) -> None:
+    _, key, bad, _ = CASES[case]
+    amounts = with_(key, **bad)
+    assert told(amounts, 3) == told(amounts, 37) == told(amounts, N)
+
+
+def test_a_dead_header_gauge_is_one_sensor_event_and_nothing_else() -> None:
+    assert told(with_(MAIN, pressure_bar=lambda _: -0.02)) == [("sensor_dropout", "main")]
+
+
+def test_a_header_gauge_with_an_offset_is_named_itself() -> None:
+    amounts = with_(MAIN, pressure_bar=lambda v: v + 1.2)
+    assert [a for a in told(amounts) if a[0] == "gauges_apart"] == [("gauges_apart", "main")]
+
+
+def test_a_station_that_is_vented_on_purpose_is_quiet() -> None:
+    amounts = usual()
+    for machine in ("c1", "c2"):
+        amounts["compressor", machine] = with_(("compressor", machine), **off())["compressor", machine]
+        amounts["compressor", machine]["discharge_pressure_bar"] = changed(moving(6.8), 0.0)
+    amounts[MAIN] |= {"pressure_bar": changed(moving(6.5), 0.0), "flow_m3_min": changed(moving(31, 0.2), 0.0)}
+    amounts[METER] |= {"pressure_bar": changed(moving(6.4), 0.0), "flow_m3_min": changed(moving(29, 0.2), 0.0)}
+    assert told(amounts) == []
+
+
+@pytest.mark.parametrize(("cycle_min", "bad"), [(2, True), (4, False)])
+def test_short_cycling_counts_cut_ins(cycle_min: int, bad: bool) -> None:
+    half = cycle_min // 2
+    runs = [{"device": "c1", "start_ms": START_MS + MINUTE_MS * i, "end_ms": START_MS + MINUTE_MS * (i + half),
+             "state": "loaded" if i // half % 2 else "unloaded"} for i in range(0, N, half)]
+    found = told(usual(), runs={"compressor": runs_of(runs)})
+    assert found == ([("short_cycling", "c1")] if bad else [])
+
+
+def test_a_reset_is_told_once_and_a_register_that_runs_backwards_is_no_reset() -> None:
+    for falls, rule in ((range(150, 151), "meter_reset"), (range(150, N), "meter_reversal")):
+        window = air_window(station_of("compressed_air", **STATION), N, usual())
+        meters = window.minutes["air_meter"]
+        resets = np.zeros(len(meters), np.int64)
+        resets[falls.start : falls.stop] = 1
+        meters.columns["volume_resets"] = resets  # type: ignore[index]
+        assert fired(window, 4) == [(rule, "m1")]
+
+
+def test_the_compressor_log_s_dropout_is_one_sensor_event(data_dir: Path) -> None:
+    """16 minutes of -0.26 psig on 2022-05-02 while 2.4 MW keep running."""
+    rows: dict[str, dict[tuple[str, int], dict[str, int]]] = {"compressor": {}, "air_main": {}}
+    with next((data_dir / "measur-log").glob("*.csv")).open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            time_ms = round(datetime.strptime(row["DateTime"], "%m/%d/%Y %H:%M").replace(tzinfo=UTC).timestamp()) * 1000
+            for name, cell in row.items():
+                if name == "DateTime" or not cell:
+                    continue
+                kind, gauge, factor = ("compressor", "power_kw", 1.0) if "kW" in name else (
+                    "air_main", "pressure_bar", 0.0689475729)
+                value = round(float(cell) * factor * 1e6)
+                machine = name.split("(")[0].replace(" ", "").removeprefix("Compressor")
+                device = "main" if kind == "air_main" else machine
+                rows[kind].setdefault((device, time_ms), {}).update({
+                    "heard_ms": MINUTE_MS, f"{gauge}_i": value * MINUTE_MS, f"{gauge}_ms": MINUTE_MS,
+                    f"{gauge}_min": value, f"{gauge}_max": value})
+    from_ms, to_ms = (f(t for r in rows.values() for _, t in r) for f in (min, max))
+    minutes = {kind: buckets_of(r) for kind, r in rows.items()}
+    heard = {(k, d): from_ms for k, b in minutes.items() for d in b.devices}
+    window = window_of(station_of("compressed_air"), 0, from_ms=from_ms, to_ms=to_ms, now_ms=to_ms, minutes=minutes,
+                       first_heard_ms=heard, listed=False)
+    assert fired(window, 1440) == [("sensor_dropout", "main")]
