@@ -105,7 +105,7 @@ CREATE TABLE station_now(station TEXT PRIMARY KEY, now_ms INTEGER) WITHOUT ROWID
 def damaged(what: object, error: object) -> str:
     """Return what to say of a part of the journal that cannot be read, and the way out."""
     return (
-        f"{what} is damaged ({error}). Nothing after it is touched. Stop Voltair, see whether the disk is in order, run "
+        f"{what} is damaged ({error}). Nothing is touched. Stop Voltair, see whether the disk is in order, run "
         "'voltair journal repair' (it keeps all that can be read, and the damaged file), then start again"
     )
 

@@ -1,9 +1,11 @@
 """A damaged journal: finding what is wrong with it, and going on with all of it that can still be read.
 
-A repaired segment keeps every number. An entry that cannot be read becomes `EntryType.LOST`: it counts the readings that
-it held, so that consumers pass it and `/progress` still comes out even. The damaged file is kept in `journal/damaged/`.
+A repaired segment keeps every number. An entry that cannot be read becomes `EntryType.LOST`: it counts the readings
+that it held, so that consumers pass it and `/progress` still comes out even. The damaged file is kept in
+`journal/damaged/`.
 """
 
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -11,9 +13,11 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from store.cursors import entries_reached
 from store.journal import (
@@ -31,6 +35,8 @@ from telemetry.errors import JournalError
 
 DAMAGED = "damaged"
 """Folder beside the segments for those that were replaced."""
+_PAGE = 4_096
+"""Page size of SQLite."""
 _READY = ".ready"
 """A repaired segment that has yet to take its place."""
 
@@ -57,6 +63,7 @@ class _Segment:
     problems: list[str] = field(default_factory=list)
     meta: dict[str, Any] = field(default_factory=dict)
     devices: dict[DeviceKey, int] = field(default_factory=dict)
+    """Its own table, or the newest of the journal where that cannot be read."""
     station_now: dict[str, int] = field(default_factory=dict)
     entries: dict[int, Entry] = field(default_factory=dict)
     """Those that are whole."""
@@ -67,6 +74,11 @@ class _Segment:
     def totals(self) -> Totals | None:
         """Counters at its end."""
         return msgspec.json.decode(self.meta["totals"], type=Totals) if "totals" in self.meta else None
+
+    @property
+    def known_readings(self) -> int:
+        """Readings of all entries whose number of readings is known."""
+        return sum(e.readings for e in self.entries.values()) + sum(self.readings.values())
 
 
 def check_journal(data: Path) -> Iterator[tuple[Path, str]]:
@@ -100,6 +112,7 @@ def repair_journal(data: Path) -> list[Repair]:
         bounds = _segments(folder)
         for at, (one, last) in enumerate(bounds):
             _read(one, last, reached)
+            before_next = one
             if one.problems:
                 # An open segment ends where its last entry was, and never before what a consumer has done.
                 end = last or max([reached, one.first - 1, *one.entries, *one.readings])
@@ -107,9 +120,9 @@ def repair_journal(data: Path) -> list[Repair]:
                 made.append(_replace(one, end, before, after))
                 if after is not None:
                     bounds[at + 1] = _segments(folder)[at + 1]  # it is read again in its turn
-                one = _read(*_segments(folder)[at], reached)
-            before = one
-            one.entries.clear()  # 256 MB each: one at a time
+                before_next = _read(*_segments(folder)[at], reached)
+            before = before_next
+            before.entries.clear()  # 256 MB each: one at a time
         return made
 
 
@@ -117,31 +130,65 @@ def _segments(folder: Path) -> list[tuple[_Segment, int | None]]:
     """Return each segment and the number of its last entry; None: it is the open one."""
     files = segment_files(folder)
     ends: list[int | None] = [after - 1 for (_, _), (after, _) in pairwise(files)]
-    return [(_Segment(first, path), end) for (first, path), end in zip(files, [*ends, None], strict=True)]
+    devices = _devices([path for _, path in files])
+    return [
+        (_Segment(first, path, devices=devices), end) for (first, path), end in zip(files, [*ends, None], strict=True)
+    ]
+
+
+def _devices(paths: list[Path]) -> dict[DeviceKey, int]:
+    """Return the newest table of devices that can be read; it only grows, so it holds for every segment before."""
+    for path in reversed(paths):
+        with suppress(sqlite3.DatabaseError), closing(connect(path, read_only=True)) as db:
+            return _device_table(db)
+    return {}
+
+
+def _device_table(db: sqlite3.Connection) -> dict[DeviceKey, int]:
+    return {DeviceKey(s, k, d): i for i, s, k, d in db.execute("SELECT * FROM device")}
 
 
 def _read(one: _Segment, last: int | None, reached: int) -> _Segment:
     """Read a segment as far as it goes, noting every problem."""
-    try:
-        db = connect(one.path, read_only=True)
-        with closing(db):
+    with ExitStack() as stack:
+        try:
+            db = stack.enter_context(closing(connect(one.path, read_only=True)))
             for row in db.execute("PRAGMA quick_check(1)"):
                 if row[0] != "ok":
                     one.problems.append(str(row[0]).replace("\n", " "))
-            _read_tables(db, one)
-            _read_entries(db, one, last)
-    except sqlite3.DatabaseError as error:
-        one.problems.append(str(error))
+        except sqlite3.DatabaseError as error:
+            one.problems.append(str(error))
+            db = stack.enter_context(closing(_with_a_new_head(one.path, stack)))
+        _read_tables(db, one)
+        _read_entries(db, one, last)
     newest = max(one.entries, default=one.first - 1)
     if last is None and newest < reached:
         one.problems.append(f"it ends at entry {newest}, and analytics or the writer has done entry {reached}")
     return one
 
 
+def _with_a_new_head(path: Path, stack: ExitStack) -> sqlite3.Connection:
+    """Open a copy of a segment whose first page is that of an empty segment: all have the same tables."""
+    folder = Path(stack.enter_context(TemporaryDirectory(dir=path.parent, prefix=".repair-")))
+    head = folder / "head"
+    db = new_segment(head, {})
+    db.execute("PRAGMA journal_mode=DELETE")
+    db.close()
+    page = bytearray(head.read_bytes()[:_PAGE])
+    page[28:32] = (path.stat().st_size // _PAGE).to_bytes(4, "big")
+    copy = folder / path.name
+    shutil.copy(path, copy)
+    with suppress(FileNotFoundError):
+        shutil.copy(path.with_name(path.name + "-wal"), copy.with_name(copy.name + "-wal"))
+    with copy.open("r+b") as file:
+        file.write(page)
+    return connect(copy, read_only=True)
+
+
 def _read_tables(db: sqlite3.Connection, one: _Segment) -> None:
     try:
         one.meta = dict(db.execute("SELECT key, value FROM meta"))
-        one.devices = {DeviceKey(s, k, d): i for i, s, k, d in db.execute("SELECT * FROM device")}
+        one.devices = _device_table(db)
         one.station_now = dict(db.execute("SELECT * FROM station_now"))
     except sqlite3.DatabaseError as error:
         one.problems.append(str(error))
@@ -197,21 +244,19 @@ def _replace(one: _Segment, end: int, before: _Segment | None, after: _Segment |
         raise JournalError(msg)
     whole = [one, *neighbours]
     start = (before and before.totals) or Totals()
-    known = sum(e.readings for e in one.entries.values()) + sum(one.readings.values())
-    totals = one.totals or start.plus(journalled=known)
+    totals = one.totals or _totals_before(after) or start.plus(journalled=one.known_readings)
     # Readings of entries whose rows do not even say how many they were, where the counters around them are known.
-    unnamed = max(0, totals.journalled - start.journalled - known) if before or one.first == 1 else 0
-    rows: list[Entry] = []
-    time_ms = 0
-    for number in range(one.first, end + 1):
-        entry = one.entries.get(number)
-        if entry is None:
-            readings = one.readings.get(number)
-            if readings is None:
-                readings, unnamed = unnamed, 0
-            entry = Entry(number, EntryType.LOST, time_ms, readings, b"")
-        time_ms = entry.time_ms
-        rows.append(entry)
+    unnamed = max(0, totals.journalled - start.journalled - one.known_readings) if before or one.first == 1 else 0
+    lost = [number for number in range(one.first, end + 1) if number not in one.entries]
+    if unnamed and after is None and set(lost) <= one.readings.keys():
+        lost.append(end + 1)  # the last entries are gone without a trace of their rows
+    rows = list(one.entries.values())
+    for number in lost:
+        readings = one.readings.get(number)
+        if readings is None:
+            readings, unnamed = unnamed, 0
+        rows.append(Entry(number, EntryType.LOST, 0, readings, b""))
+    rows.sort(key=lambda entry: entry.number)
     crc = 0
     for entry in rows:
         crc = zlib.crc32(entry.body, crc)
@@ -224,15 +269,27 @@ def _replace(one: _Segment, end: int, before: _Segment | None, after: _Segment |
     unfinished = folder / "unfinished"
     unlink_segment(unfinished)
     db = new_segment(
-        unfinished, meta, next((x.devices for x in whole if x.devices), {}),
-        next((x.station_now for x in whole if x.station_now), {}),
-        [(e.number, e.type, e.time_ms, e.readings, e.body) for e in rows],
+        unfinished, meta, one.devices, next((x.station_now for x in whole if x.station_now), {}),
+        [(e.number, e.type, time_ms, e.readings, e.body) for e, time_ms in zip(rows, _times_ms(rows), strict=True)],
     )  # fmt: skip
     db.execute("PRAGMA journal_mode=DELETE")
     db.close()
     kept = _exchange(unfinished.rename(folder / f"{one.path.name}{_READY}"))
-    lost = [e.readings for e in rows if e.type is EntryType.LOST]
-    return Repair(kept, "; ".join(one.problems), len(rows), len(lost), sum(lost))
+    found = [e.readings for e in rows if e.type is EntryType.LOST]
+    return Repair(kept, "; ".join(one.problems), len(rows), len(found), sum(found))
+
+
+def _totals_before(after: _Segment | None) -> Totals | None:
+    """Return the counters at which a segment began, as far as it tells."""
+    if after is None or after.totals is None or after.problems:
+        return None
+    return after.totals.plus(journalled=-after.known_readings)
+
+
+def _times_ms(rows: list[Entry]) -> list[int]:
+    """Return when each entry was committed; a lost one is given the time before it."""
+    times_ms = np.array([e.time_ms for e in rows], np.int64)
+    return np.maximum.accumulate(times_ms).tolist() if len(times_ms) else []
 
 
 def _exchange(ready: Path) -> Path:
