@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from analytics.air import AirMinutes
 from analytics.counted import counted
 from analytics.figures import round_figure
-from analytics.kernels.leakage import decay_flow, decay_rate
+from analytics.kernels.leakage import bleed_flow, decay_flow, decay_rate
 from analytics.nights import header_bar
 from telemetry.channels import MACHINE_STATE
 from telemetry.times import MINUTE_MS
@@ -33,6 +33,8 @@ class Decay:
     bar_per_min: float
     pressure_bar: float
     """Mean pressure of the falls."""
+    bleed_test_m3_min: float
+    """The textbook's figure for the deepest fall; its factor suits a fall to half the pressure, so it is only shown."""
 
 
 def pressure_decay(air: AirMinutes, idle: NDArray[np.bool_]) -> Decay | str:
@@ -51,16 +53,19 @@ def pressure_decay(air: AirMinutes, idle: NDArray[np.bool_]) -> Decay | str:
     quiet = idle & known & (states["loaded"] == 0).all(axis=0) & ~np.isnan(pressure)
     follows = np.r_[False, air.times_ms[1:] - air.times_ms[:-1] == MINUTE_MS]
     edges = np.flatnonzero(np.diff(np.r_[False, quiet, False].astype(np.int8)) | np.r_[~follows, False])
-    leaks, rates, means, lengths = [], [], [], []
+    leaks, rates, means, lengths, bleeds = [], [], [], [], []
+    atmosphere_bar = REFERENCE_BAR[station.flow_reference]
     for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if not quiet[a] or b - a < LEAST_MIN:
             continue
         fall = pressure[a:b]
         rate, _ = decay_rate(np.arange(float(b - a)), fall)
         mean = float(fall.mean())
-        leaks.append(decay_flow(station.receiver_m3, mean, rate, REFERENCE_BAR[station.flow_reference]))
+        leaks.append(decay_flow(station.receiver_m3, mean, rate, atmosphere_bar))
         rates.append((fall[0] - fall[-1]) / (b - a - 1))
         means.append(mean)
+        first, last = float(fall[0]), float(fall[-1])
+        bleeds.append((first - last, bleed_flow(station.receiver_m3, first, last, b - a - 1.0, atmosphere_bar)))
         lengths.append(b - a)
     if not leaks:
         return f"no {LEAST_MIN} minutes in idle hours in which no compressor delivered"
@@ -70,4 +75,4 @@ def pressure_decay(air: AirMinutes, idle: NDArray[np.bool_]) -> Decay | str:
     half = 2 * float(np.hypot(VOLUME_ERROR / 2 * leak, scatter))
     low, value, high = (round_figure(max(0.0, v)) for v in (leak - half, leak, leak + half))
     rate, mean = (round_figure(float(np.average(v, weights=weight))) for v in (rates, means))
-    return Decay(value, low, high, len(leaks), int(weight.sum()), rate, mean)
+    return Decay(value, low, high, len(leaks), int(weight.sum()), rate, mean, round_figure(max(bleeds)[1]))

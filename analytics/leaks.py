@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from analytics.air import AirMinutes, air_minutes
 from analytics.figures import round_figure
 from analytics.kernels.intervals import Int64, contains
-from analytics.kernels.leakage import smallest_leak
+from analytics.kernels.leakage import cycle_share, hole_mm, smallest_leak, whole_cycles
 from analytics.kernels.quantile import block_means, quantile, quantile_range
-from analytics.leak_decay import Decay, pressure_decay
+from analytics.leak_decay import REFERENCE_BAR, Decay, pressure_decay
 from analytics.leak_trend import Growth, growth_of
-from analytics.nights import Nights, places
+from analytics.nights import Nights, header_bar, places
 from analytics.tariff import price_per_kwh
 from analytics.window import Window
 from telemetry.calendar import parse_hours
@@ -39,6 +39,9 @@ METER_ERROR = 0.02
 """Error of one flow meter, as a fraction of its flow."""
 RATED_FLOW_ERROR = 0.10
 """How far a machine's flow may be from its plate."""
+CYCLES_NEEDED = 3
+"""Whole cycles from which they tell more than the share of time: a window cuts through its first and last one."""
+CYCLES_SHOWN = 10
 YEAR_MIN = 525_600
 
 
@@ -91,6 +94,7 @@ def leaks_of(window: Window) -> dict[str, Any]:
             "low": None if fused is None else fused.low,
             "high": None if fused is None else fused.high,
             "share": None if leak is None or not flow else round_figure(leak / flow),
+            "hole_mm": None if leak is None else leak_hole_mm(air, leak),
             "kwh_per_year": kwh_per_year,
             "money_per_year": money,
             "place": grown[0].place if grown else None if fused is None else fused.place,
@@ -125,7 +129,7 @@ def _decay(air: AirMinutes) -> Estimate:
     if not isinstance(found, Decay):
         return Estimate("pressure_decay", None, None, None, "network", found, {"idle_hours": text})
     inputs = {"idle_hours": text, "falls": found.falls, "minutes": found.minutes, "bar_per_min": found.bar_per_min,
-              "pressure_bar": found.pressure_bar}
+              "pressure_bar": found.pressure_bar, "bleed_test_m3_min": found.bleed_test_m3_min}
     return Estimate("pressure_decay", found.leak_m3_min, found.low, found.high, "network",
                     "fall of the pressure in the receiver while no machine delivers", inputs)
 
@@ -277,12 +281,46 @@ def _load_cycles(air: AirMinutes) -> Estimate:
     if minutes < 60:
         return unusable(f"{minutes} idle minutes in which the state of every compressor is known, 60 needed")
     loaded = states[MACHINE_STATE.index("loaded")][:, every].sum(axis=1) / known_ms
+    cycles = {n: _idle_cycles(air, n, text) for n in names}
+    for i, (loaded_s, idle_s) in enumerate(cycles.values()):
+        if len(loaded_s) >= CYCLES_NEEDED:
+            loaded[i] = cycle_share(loaded_s.sum(), idle_s.sum())
     rated = np.array([listed[n].rated_flow_m3_min for n in names], np.float64)
     leak = float((loaded * rated).sum())
     inputs = {"idle_hours": text, "minutes": minutes,
-              "loaded_share": {n: round_figure(float(v)) for n, v in zip(names, loaded, strict=True)}}
+              "loaded_share": {n: round_figure(float(v)) for n, v in zip(names, loaded, strict=True)},
+              "cycles": {n: len(c[0]) for n, c in cycles.items()},
+              "last_cycle_shares": {n: [round_figure(float(v)) for v in cycle_share(*c)[-CYCLES_SHOWN:]]
+                                    for n, c in cycles.items()}}
     low, value, high = (round_figure(leak * f) for f in (1 - RATED_FLOW_ERROR, 1.0, 1 + RATED_FLOW_ERROR))
     return Estimate("load_cycles", value, low, high, "network", "rated flow x share of idle time loaded", inputs)
+
+
+def _idle_cycles(air: AirMinutes, machine: str, idle_hours: str) -> tuple[Float64, Float64]:
+    """Return the loaded and idle time of a machine's cycles that lie whole in one idle window [s]."""
+    window, runs = air.window, air.window.runs.get("compressor")
+    found: list[tuple[Float64, Float64]] = [(np.empty(0), np.empty(0))]
+    if runs is not None and machine in runs.devices:
+        mine = np.flatnonzero(runs.device == runs.devices.index(machine))
+        start_s, end_s = runs.start_ms[mine] / 1000, runs.end_ms[mine] / 1000
+        state = np.array([runs.state[i] for i in mine.tolist()])
+        # A run that does not follow the one before at once, or is unknown, breaks the row of cycles.
+        breaks = np.r_[True, start_s[1:] != end_s[:-1]] | (state == "")
+        part = np.cumsum(breaks)
+        for a, b in parse_hours(idle_hours).intervals(window.from_ms, window.to_ms, window.station.zone):
+            inside = (state != "") & (start_s >= a / 1000) & (start_s < b / 1000)
+            found += [whole_cycles(start_s[rows], state[rows] == "loaded")
+                      for p in np.unique(part[inside]).tolist() if len(rows := np.flatnonzero(inside & (part == p)))]
+    return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+
+
+def leak_hole_mm(air: AirMinutes, leak_m3_min: float) -> float | None:
+    """Return the one round hole through which so much air would go at the header's mean pressure [mm]."""
+    pressure = header_bar(air)
+    if np.isnan(pressure).all():
+        return None
+    size = hole_mm(leak_m3_min, float(np.nanmean(pressure)), REFERENCE_BAR[air.window.station.flow_reference])
+    return round_figure(size) if size > 0 else None
 
 
 def _no_flow(air: AirMinutes) -> str:

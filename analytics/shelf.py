@@ -16,7 +16,7 @@ from analytics.keep import keep_cells, last_cells
 from analytics.kernels.segments import group_starts
 from analytics.power import with_power
 from analytics.repeats import Repeats
-from analytics.table import Table, concat, empty_table, sort_and_merge
+from analytics.table import Table, concat, empty_table, sort_and_merge, sorted_rows
 from telemetry.channels import Kind, Role
 from telemetry.times import DAY_MS
 
@@ -168,7 +168,7 @@ class Shelf:
     def take(self, batch: Table) -> list[Change]:
         """Put a batch of accepted readings, in order of arrival, into the kept rows; return what changed."""
         batch = with_power(batch, self.devices)
-        new, _ = sort_and_merge(batch)
+        new, _ = sort_and_merge(batch, self.devices.lane_rank)
         head_of = self._head_rows(np.unique(new.device))
         ahead = (new.time_ms > self.newest_ms[new.device]) | (
             (new.time_ms == self.newest_ms[new.device]) & (new.seq > self.newest_seq[new.device])
@@ -230,7 +230,7 @@ class Shelf:
         before = self.base.take(mine)
         taken = fold(before, np.ones(len(before), np.bool_), self.devices)
         self._note_first_registers(late)
-        after, replaced = sort_and_merge(concat([before, late]))
+        after, replaced = sort_and_merge(concat([before, late]), self.devices.lane_rank)
         fresh = self._changed(after, late)
         after = annotate(after, fresh, self.devices)
         given = fold(after, np.ones(len(after), np.bool_), self.devices)
@@ -279,9 +279,7 @@ class Shelf:
     def _settle(self) -> None:
         """Merge the recent rows into the base."""
         if self.recent:
-            joined = concat([self.base, *self.recent])
-            order = np.lexsort((joined.lane, joined.seq, joined.time_ms, joined.device))
-            self.base = joined.take(order)
+            self.base = sorted_rows(concat([self.base, *self.recent]), self.devices.lane_rank)
             self.recent, self._recent_rows = [], 0
             self.base_version += 1
 

@@ -73,15 +73,26 @@ def empty_table(kind: Kind) -> Table:
     )
 
 
-def sort_and_merge(table: Table) -> tuple[Table, NDArray[np.bool_]]:
+def sorted_rows(table: Table, lane_rank: Int64) -> Table:
+    """Sort rows by device, time, `seq` and name of the connector: lanes are numbered as they happened to arrive."""
+    return table.take(np.lexsort((lane_rank[table.lane], table.seq, table.time_ms, table.device)))
+
+
+def sort_and_merge(table: Table, lane_rank: Int64) -> tuple[Table, NDArray[np.bool_]]:
     """Sort rows given in order of arrival, and merge rows of the same identity channel by channel.
+
+    Parameters
+    ----------
+    table
+        Rows in order of arrival.
+    lane_rank
+        Order of lanes by name of their connector.
 
     Returns
     -------
     The sorted table, and for each of its rows whether a value was replaced by a different one.
     """
-    order = np.lexsort((table.lane, table.seq, table.time_ms, table.device))
-    t = table.take(order)
+    t = sorted_rows(table, lane_rank)
     if len(t) < 2:
         return t, np.zeros(len(t), np.bool_)
     same = (

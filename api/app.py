@@ -1,7 +1,6 @@
 """The HTTP application: calls, page, documents and errors put together."""
 
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from starlette.datastructures import MutableHeaders
@@ -15,6 +14,7 @@ from api.bodies import FORMATS
 from api.docs_page import docs_page
 from api.limits import BodyLimit, Failures
 from api.openapi import document_problems
+from api.page import STATIC, page_routes
 from api.params import Json
 from api.problems import Problem
 from api.routes import alerts, audit, groups, nevi, operation, series, silences, statements, stations, stream, webhooks
@@ -22,7 +22,6 @@ from api.schemas import TYPES, format_schema, webhook_schema
 from api.services import Services
 
 BASE = "/api/v1"
-STATIC = Path(__file__).parent / "static"
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'",
@@ -66,6 +65,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(operation.outside)
     document_problems(app)
     app.include_router(_documents(app))
+    app.include_router(page_routes())
     app.mount("/", StaticFiles(directory=STATIC, html=True))
     return app
 

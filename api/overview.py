@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from analytics.kpis import station_kpis
+from analytics.rules.evaluate import baseline_kwh_per_m3
 from analytics.uptime import Exclusion
 from api.alert_log import firing_counts, firing_data
 from api.condition import station_health
@@ -15,6 +16,7 @@ from api.desk import Desk
 from api.hub import Picture
 from api.silences import list_exclusions
 from api.sources import DeviceRow, Sources
+from telemetry.registry import Station
 from telemetry.times import HOUR_MS, MINUTE_MS, format_time
 
 _KPI_AGE_S = 15.0
@@ -31,6 +33,18 @@ def device_item(row: DeviceRow) -> dict[str, Any]:
     return {
         "device": row.device, "kind": row.kind, "name": row.name, "online": row.online, "state": row.state,
         "last_seen": format_time(row.last_ms), "registered": row.registered, "values": row.values,
+    }
+
+
+def limits_item(settings: Station) -> dict[str, Any]:
+    """Return what a station is measured against, as stations.toml says it; null where it does not."""
+    band = settings.contract_pressure_bar
+    return {
+        "transformer_kva": settings.transformer_kva,
+        "contract_pressure_bar": None if band is None else list(band),
+        "dew_point_max_c": settings.dew_point_max_c,
+        "baseline_kwh_per_m3": baseline_kwh_per_m3(settings),
+        "currency": settings.currency,
     }
 
 
@@ -59,6 +73,7 @@ def station_item(
     return {
         "station": station,
         "kind": settings.kind,
+        "registered": station in sources.registry().stations,
         "name": settings.name or station,
         "groups": settings.groups,
         "timezone": settings.timezone,

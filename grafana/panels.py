@@ -194,7 +194,7 @@ def timeline(title: str, description: str, query: Json, states: Sequence[tuple[s
 def table(
     title: str, description: str, queries: Sequence[Json], columns: Sequence[tuple[str, str, Look | None]]
 ) -> Json:
-    """Return a table that joins its queries on the device and shows the given columns in this order.
+    """Return a table that joins its queries on station and device and shows the given columns in this order.
 
     Parameters
     ----------
@@ -210,12 +210,12 @@ def table(
         for _, heading, look in columns
         if look is not None
     ]
-    changes: list[Json] = []
-    if len(queries) > 1:
-        changes.append({"id": "joinByField", "options": {"byField": "device", "mode": "outer"}})
-    changes.append(
+    changes: list[Json] = [
         {"id": "filterFieldsByName", "options": {"include": {"names": [name for name, _, _ in columns]}}}
-    )
+    ]
+    if len(queries) > 1:
+        # Rows of the same station and device become one; times, which differ, are gone by now.
+        changes.append({"id": "merge", "options": {}})
     changes.append(
         {
             "id": "organize",

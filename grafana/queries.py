@@ -10,6 +10,9 @@ count a device once per point. No inner query fills gaps, because filled points 
 STATION = '"station" =~ /^${station:regex}$/'
 """Condition for the chosen stations; ids hold no character that could end the pattern."""
 WHERE = f"WHERE $timeFilter AND {STATION}"
+DEVICE = '"station", "device"'
+"""Tags of one device: its id is its own in its station only."""
+DEVICE_ALIAS = "$tag_station $tag_device"
 
 
 def ratio(measurement: str, over: str, under: str, *, by: str = "") -> str:
@@ -27,7 +30,7 @@ def now_sum(measurement: str, field: str, *, by: str = "") -> str:
     tags = f", {by}" if by else ""
     return (
         f'SELECT sum("mean") AS "value" FROM (SELECT mean("{field}") AS "mean" FROM "{measurement}" {WHERE} '
-        f'GROUP BY time($__interval), "station", "device" fill(none)) WHERE $timeFilter '
+        f'GROUP BY time($__interval), {DEVICE} fill(none)) WHERE $timeFilter '
         f"GROUP BY time($__interval){tags} fill(none)"
     )
 
@@ -41,12 +44,12 @@ def mean(measurement: str, field: str, *, by: str = "", how: str = "mean") -> st
 
 def states(measurement: str) -> str:
     """Return the last state of each device in each step; rows come every minute, so no gap has to be filled."""
-    return mean(measurement, "status", by='"device"', how="last")
+    return mean(measurement, "status", by=DEVICE, how="last")
 
 
 def last_by_device(measurement: str, field: str, name: str, how: str = "last") -> str:
     """Return one row per device with the last (or sum, max) value of a field in the range."""
-    return f'SELECT {how}("{field}") AS "{name}" FROM "{measurement}" {WHERE} GROUP BY "device"'
+    return f'SELECT {how}("{field}") AS "{name}" FROM "{measurement}" {WHERE} GROUP BY {DEVICE}'
 
 
 def count_now(field: str) -> str:

@@ -229,3 +229,10 @@ def deliver_once(services: Services) -> int:
             await poster.close()
 
     return asyncio.run(work())
+
+
+def take(services: Services, *rows: dict[str, Any]) -> None:
+    """Let transitions happen, and let the desk take them."""
+    add_transitions(services.config.data, *rows)
+    while services.intake.take():
+        pass

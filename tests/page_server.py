@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-STATIC = Path(__file__).parents[1] / "api" / "static"
+from api.page import STATIC, page_at
+
 POLICY = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 NOW = "2026-11-22T03:04:05.000Z"
 _TYPES = {
@@ -95,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, "application/json", json.dumps(self.server.readiness).encode())
         elif path == "/api/v1/stations":
             self._answer(200, "application/json", b'{"items": [], "next_cursor": null}')
+        elif path.startswith(("/s/", "/a/")) or path in ("/compare", "/data"):
+            self._answer(200, "text/html", page_at(path).encode())
         else:
             file = STATIC / (path.strip("/") or "index.html")
             if self.server.refuse or not file.is_file():

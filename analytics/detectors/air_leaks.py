@@ -10,7 +10,7 @@ from analytics.air import air_minutes
 from analytics.detectors.signal import Detector, Signal
 from analytics.figures import round_figure
 from analytics.leak_trend import growth_of
-from analytics.leaks import YEAR_MIN, leak_estimates
+from analytics.leaks import YEAR_MIN, leak_estimates, leak_hole_mm
 from analytics.nights import places
 from analytics.tariff import price_per_kwh
 from analytics.window import Window
@@ -42,7 +42,8 @@ def leak_growth(window: Window, _from_ms: int, to_ms: int) -> Signal:
         evidence = {name: round_figure(value) for name, value in evidence.items() if np.isfinite(value)}
         methods = {f"{e.method} {e.place}": e.leak_m3_min for e in leak_estimates(air_minutes(last_day))}
         return evidence | {
-            "place": nights.place, "since": format_time(growth.since_ms or to_ms), "reason": growth.reason,
+            "place": nights.place, "hole_mm": leak_hole_mm(air, growth.leak_m3_min),
+            "since": format_time(growth.since_ms or to_ms), "reason": growth.reason,
             "nights_before": growth.nights_before, "nights_after": growth.nights_after,
             "methods": {"night_trend": round_figure(growth.leak_m3_min), **methods},
         }

@@ -15,6 +15,8 @@ Bools = NDArray[np.bool_]
 GAS_J_KG_K = 287.05
 """Specific gas constant of dry air."""
 KAPPA = 1.4
+CHOKED_BAR = 0.9
+"""Above this the flow into the atmosphere is choked."""
 BLEED_FACTOR = 1.25
 """Of the bleed test: the leak at working pressure over the mean leak while the pressure falls to about half."""
 
@@ -112,6 +114,21 @@ def orifice_m3_min(
     mass_kg_s = discharge * area_m2 * absolute_pa * np.sqrt(KAPPA / (GAS_J_KG_K * kelvin)) * choke
     density = reference_bar * 1e5 / (GAS_J_KG_K * (reference_c + ZERO_C_K))
     return float(60 * mass_kg_s / density)
+
+
+def hole_mm(leak_m3_min: float, gauge_bar: float, reference_bar: float = 1.0) -> float:
+    """Return the diameter of the one round hole that loses so much [mm]; NaN where the flow would not be choked.
+
+    Parameters
+    ----------
+    leak_m3_min
+        At the reference pressure.
+    gauge_bar
+        Pressure before the hole.
+    """
+    if not leak_m3_min >= 0 or not gauge_bar > CHOKED_BAR:
+        return float("nan")
+    return float(np.sqrt(leak_m3_min / orifice_m3_min(1.0, gauge_bar, reference_bar=reference_bar)))
 
 
 def smallest_leak(flows: Float64, accuracy: float | Float64) -> float:

@@ -50,12 +50,3 @@ def step_up(values: Float64, least_before: int) -> int:
         if cost < best:
             best, at = cost, k
     return at
-
-
-def week_quantile(hour_of_week: NDArray[np.int64], values: Float64, q: float) -> Float64:
-    """Return (168,) the q-quantile of the values of each hour of the week; NaN where there is none."""
-    out = np.full(168, np.nan)
-    known = ~np.isnan(values)
-    for hour in np.unique(hour_of_week[known]):
-        out[hour] = np.quantile(values[known & (hour_of_week == hour)], q)
-    return out

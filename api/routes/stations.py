@@ -13,7 +13,7 @@ from analytics.uptime import PortUptime, uptime_of
 from analytics.window import Window
 from api.alert_log import firing_counts
 from api.auth import Caller
-from api.overview import device_item, exclusions_of, station_item
+from api.overview import device_item, exclusions_of, limits_item, station_item
 from api.params import Cursor, Format, FromText, Json, Limit, ToText, csv_file, listing, page, window_of
 from api.problems import Problem
 from api.services import CallerOf, Parts, Services, allow
@@ -33,14 +33,21 @@ def get_stations(parts: Parts, caller: CallerOf, limit: Limit = 1_000, cursor: C
 
 @router.get("/stations/{station}", summary="One station and its devices")
 def get_station(parts: Parts, caller: CallerOf, station: str) -> Json:
-    """Answer the item of `GET /stations` with each device's state and last values."""
+    """Answer the item of `GET /stations` with its limits, and each device's state and last values."""
     allow(caller, station)
     parts.sources.station(station)
     devices = parts.sources.devices(station)
     firing = firing_counts(parts.desk.reader).get(station, {})
     item = station_item(parts.sources, parts.desk.reader, station, devices, firing)
     counts = item.pop("devices")
-    return Json({**item, "device_counts": counts, "devices": [device_item(d) for d in devices]})
+    return Json(
+        {
+            **item,
+            "device_counts": counts,
+            "limits": limits_item(parts.sources.station(station)),
+            "devices": [device_item(d) for d in devices],
+        }
+    )
 
 
 def window_for(

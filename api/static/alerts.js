@@ -1,16 +1,24 @@
 // Firing alerts, worst first: what, where, since when, why, what to do, and the evidence.
 
 import { el, icon, setChildren, setData, setText } from "./dom.js";
+import { at } from "./routes.js";
 
 const ICON = { critical: "fault", warning: "fault", info: "info" };
 
 export class AlertsView {
   #cards = new Map();
 
-  constructor(list, count, none) {
+  /**
+   * @param {{list: HTMLElement, count: HTMLElement, none: HTMLElement}} nodes
+   * @param {(alert: object) => void} onAck called when someone wants to take an alert on
+   * @param {string | null} station show those of this station only
+   */
+  constructor({ list, count, none }, onAck, station = null) {
     this.list = list;
     this.count = count;
     this.none = none;
+    this.onAck = onAck;
+    this.station = station;
   }
 
   reset() {
@@ -19,16 +27,17 @@ export class AlertsView {
   }
 
   render(model, words, known) {
-    const alerts = model.sortedAlerts();
+    const alerts = model.sortedAlerts().filter((a) => this.station === null || a.station === this.station);
+    const firing = alerts.filter((a) => model.alerts.has(a.id));
     const live = new Set(alerts.map((a) => a.id));
     for (const id of this.#cards.keys()) if (!live.has(id)) this.#cards.delete(id);
-    setText(this.count, String(model.alerts.size));
-    setData(this.count, "worst", model.alerts.size ? alerts[0].severity : "none");
-    this.none.hidden = !known || model.alerts.size > 0;
+    setText(this.count, String(firing.length));
+    setData(this.count, "worst", firing.length ? firing[0].severity : "none");
+    this.none.hidden = !known || firing.length > 0;
     setChildren(this.list, alerts.map((alert) => {
       if (this.#cards.get(alert.id)?.alert !== alert) {
         const open = this.#cards.get(alert.id)?.node.querySelector("details").open ?? false;
-        const node = card(alert, model, words);
+        const node = card(alert, model, words, this.onAck);
         node.querySelector("details").open = open;
         this.#cards.set(alert.id, { alert, node });
       }
@@ -41,7 +50,7 @@ export class AlertsView {
   }
 }
 
-function card(alert, model, words) {
+function card(alert, model, words, onAck) {
   const station = model.stations.get(alert.station)?.station;
   const device = model.devices.get(alert.station)?.get(`${alert.device_kind}/${alert.device}`);
   const place = alert.device === null ? words.t("alert.station") : device?.name || alert.device;
@@ -55,15 +64,20 @@ function card(alert, model, words) {
   const node = el("li", { class: "alert", id: `alert-${alert.id}`, tabindex: "-1", data: { severity: firing ? alert.severity : "resolved" } },
     el("p", { class: "where" }, icon(firing ? ICON[alert.severity] : "green"),
       el("strong", { text: words.t(firing ? `severity.${alert.severity}` : "alert.resolved") }),
-      el("span", {}, el("a", { href: `#station-${alert.station}`, text: station?.name || alert.station }), ` · ${place}`)),
-    el("p", { class: "why", text: words.pick(alert.summary) }),
+      el("span", {}, el("a", { href: at(`s/${alert.station}`), "data-route": "", text: station?.name || alert.station }), ` · ${place}`)),
+    el("p", { class: "why", id: `why-${alert.id}`, text: words.pick(alert.summary) }),
     el("p", { class: "when" }, `${words.t("alert.since")} `, el("time", { datetime: alert.since, text: since }), " · ",
       el("span", { class: "lasting" }), ...facts.map((f) => ` · ${f}`),
       ...(acked ? [` · ${words.t("alert.acked", acked)}`] : [])),
     el("p", { class: "remedy" }, el("b", { text: words.t("alert.remedy") }), ` ${words.pick(alert.remedy)}`),
     el("details", {}, el("summary", { text: words.t("alert.evidence") }),
       evidence(alert),
-      el("a", { href: `api/v1/alerts/${alert.id}`, text: `${alert.rule} · ${alert.id}` })));
+      el("a", { href: at(`api/v1/alerts/${alert.id}`), text: `${alert.rule} · ${alert.id}` })));
+  if (firing && !acked) {
+    const button = el("button", { type: "button", class: "take", text: words.t("ack.title"), "aria-describedby": `why-${alert.id}` });
+    button.addEventListener("click", () => onAck(alert));
+    node.querySelector("details").before(button);
+  }
   return node;
 }
 

@@ -1,11 +1,14 @@
 // The operator page: one stream in, everything that is wrong at a glance.
 
+import { ackDialog } from "./ack.js";
 import { AlertsView } from "./alerts.js";
 import { DeviceDialog } from "./details.js";
 import { el, icon, setData, setText } from "./dom.js";
+import { get } from "./fetch.js";
 import { chosenLanguage, chosenTheme, loadWords, remember } from "./i18n.js";
 import { Model, SEVERITIES } from "./model.js";
 import { watchMonitor } from "./monitor.js";
+import { at, linkTo, readRoute, watchRoutes } from "./routes.js";
 import { StationsView } from "./stations.js";
 import { openStream } from "./stream.js";
 import { installTips } from "./tips.js";
@@ -20,17 +23,69 @@ const COUNTS = [
 const byId = (id) => document.getElementById(id);
 const model = new Model();
 const dialog = new DeviceDialog(byId("device"));
-const stations = new StationsView(byId("stations"), (station, key) => dialog.show(station, key, model, words), soon);
-const alerts = new AlertsView(byId("alert-list"), byId("alerts-count"), byId("alerts-none"));
+const openAck = ackDialog();
+const openDevice = (station, key) => dialog.show(station, key, model, words);
+const takeOn = (alert) => openAck(alert, words);
+const stations = new StationsView(byId("stations"), openDevice, soon);
+const alerts = new AlertsView({ list: byId("alert-list"), count: byId("alerts-count"), none: byId("alerts-none") }, takeOn);
 const counts = new Map();
 let words = await loadWords(chosenLanguage());
 let theme = chosenTheme();
 let connection = "connecting";
 let updatedMs = NaN;
 let pending = 0;
-const asked = new URLSearchParams(location.search);
-let target = location.hash.slice(1)
-  || (asked.has("alert") ? `alert-${asked.get("alert")}` : asked.has("station") ? `station-${asked.get("station")}` : "");
+let route = readRoute();
+let target = route.target ?? "";
+let view = null; // of another address than the first screen
+let opening = null; // the address whose view is being opened
+let redrawCharts = () => {}; // until there is a chart
+
+/** Views beside the first screen: fetched when someone goes there. */
+const VIEWS = {
+  station: async (root, context) => {
+    const [{ StationView }, charts] = await Promise.all([import("./station.js"), import("./chart.js")]);
+    ({ redrawCharts } = charts);
+    return () => new StationView(root, route.station, context);
+  },
+  compare: async (root, context) => {
+    const { CompareView } = await import("./compare.js");
+    return () => new CompareView(root, context);
+  },
+  data: async (root, context) => {
+    const { DataView } = await import("./data.js");
+    return () => new DataView(root, context);
+  },
+};
+
+/** Show what the address says; `moved` by the reader, not by opening the page. */
+async function openRoute(moved) {
+  route = readRoute();
+  target = route.target ?? "";
+  view?.close();
+  view = null;
+  const mine = opening = {};
+  const root = byId("view");
+  root.replaceChildren();
+  root.hidden = route.view === "home";
+  setData(byId("main"), "view", route.view);
+  for (const node of document.querySelectorAll("a[id^='view-']")) {
+    node.href = linkTo(node.id === "view-home" ? "" : node.id.slice(5));
+    if (node.id === `view-${route.view}`) node.setAttribute("aria-current", "page");
+    else node.removeAttribute("aria-current");
+  }
+  if (route.view !== "home") {
+    const make = await VIEWS[route.view](root, { model, words, openDevice, ack: takeOn });
+    if (mine !== opening) return; // the reader went on meanwhile
+    view = make();
+  } else if (route.alert && model.hello && !model.alerts.has(route.alert)) {
+    recall(route.alert);
+  }
+  render();
+  if (moved && !target) {
+    scrollTo(0, 0);
+    byId("main").focus({ preventScroll: true });
+  }
+}
 
 function applyWords() {
   document.documentElement.lang = words.texts.lang;
@@ -48,12 +103,13 @@ function applyWords() {
   stations.reset();
   alerts.reset();
   applyTheme();
-  render();
+  openRoute(false);
 }
 
 function applyTheme() {
   document.documentElement.dataset.theme = theme;
   byId("theme").textContent = words.t(`theme.${theme}`);
+  redrawCharts();
 }
 
 function render() {
@@ -64,8 +120,11 @@ function render() {
     setText(node, known ? String(numbers[name]) : "–");
     setData(node.parentNode, "zero", String(numbers[name] === 0));
   }
-  stations.render(model, words);
-  alerts.render(model, words, known);
+  if (view) view.render();
+  else if (route.view === "home") {
+    stations.render(model, words);
+    alerts.render(model, words, known);
+  }
   dialog.render(model, words);
   byId("waiting").hidden = !known || numbers.stations > 0;
   byId("demo").hidden = !model.hello?.demo;
@@ -76,7 +135,8 @@ function render() {
   setText(byId("updated"), words.time(updatedMs, first?.timezone ?? "UTC"));
   byId("updated").title = first?.timezone ?? "UTC";
   const firing = SEVERITIES.slice(0, 2).reduce((n, s) => n + numbers[s], 0);
-  document.title = firing ? `(${firing}) Voltair` : "Voltair";
+  const title = view ? `${view.title} · Voltair` : "Voltair";
+  document.title = firing ? `(${firing}) ${title}` : title;
   showTarget();
 }
 
@@ -93,8 +153,9 @@ function showTarget() {
 
 /** Fetch the alert of a link in an old message, which no longer fires. */
 async function recall(id) {
-  const answer = await fetch(`api/v1/alerts/${encodeURIComponent(id)}`);
-  if (answer.ok) model.recalled = await answer.json();
+  try {
+    model.recalled = await get(`alerts/${encodeURIComponent(id)}`);
+  } catch { /* unknown, or of a station that this reader may not see: the list says what fires */ }
   soon();
 }
 
@@ -105,7 +166,7 @@ function soon() {
 const stream = openStream({
   onEvent(name, data) {
     model.apply(name, data);
-    if (name === "hello" && asked.has("alert") && !data.alerts.includes(asked.get("alert"))) recall(asked.get("alert"));
+    if (name === "hello" && route.alert && !data.alerts.includes(route.alert)) recall(route.alert);
     updatedMs = model.serverNow();
     soon();
   },
@@ -131,7 +192,7 @@ byId("theme").addEventListener("click", () => {
 
 byId("login").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const answer = await fetch("login", {
+  const answer = await fetch(at("login"), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ token: byId("token").value }),
@@ -143,11 +204,9 @@ byId("login").addEventListener("submit", async (event) => {
   stream.restart();
 });
 
-addEventListener("hashchange", () => {
-  target = location.hash.slice(1);
-  showTarget();
-});
 
+setData(document.documentElement, "kiosk", String(new URLSearchParams(location.search).get("kiosk") === "1"));
+watchRoutes(openRoute);
 installTips(() => words);
 watchMonitor(byId("monitor"), () => words);
 applyWords();

@@ -2,6 +2,7 @@
 
 import { el, icon, setChildren } from "./dom.js";
 import { HEADLINE, lookOf, shownState } from "./model.js";
+import { at } from "./routes.js";
 
 export class DeviceDialog {
   #open = null;
@@ -40,7 +41,7 @@ export class DeviceDialog {
       el("h2", { id: "device-title", text: row.name || row.device }),
       el("p", { class: "state", data: { look: lookOf(state) } }, icon(lookOf(state)), ` ${words.t(`state.${state}`)}`),
       el("dl", {}, ...facts.flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: String(value) })])),
-      el("p", {}, el("a", { href: `api/v1/series?${series}`, text: `${station}/${row.device}` })),
+      el("p", {}, el("a", { href: at(`api/v1/series?${series}`), text: `${station}/${row.device}` })),
       close,
     ]);
   }

@@ -12,18 +12,23 @@ export function el(tag, { text, data, ...attributes } = {}, ...children) {
   return node;
 }
 
-/** An icon of index.html; text beside it says the same, so readers skip it. */
-export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("class", "icon");
-  svg.append(document.createElementNS(SVG, "use"));
-  setIcon(svg, name);
-  return svg;
+/** Make an element of a drawing. */
+export function svg(tag, attributes, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
 }
 
-export function setIcon(svg, name) {
-  const use = svg.firstChild;
+/** An icon of index.html; text beside it says the same, so readers skip it. */
+export function icon(name) {
+  const node = svg("svg", { "aria-hidden": "true", class: "icon" }, svg("use", {}));
+  setIcon(node, name);
+  return node;
+}
+
+export function setIcon(node, name) {
+  const use = node.firstChild;
   if (use.getAttribute("href") !== `#i-${name}`) use.setAttribute("href", `#i-${name}`);
 }
 

@@ -1,8 +1,16 @@
 // Texts and numbers in the reader's language; times in the station's zone.
 
+import { at } from "./routes.js";
+
 const LANGUAGES = ["en", "zh"];
 
-function remembered(key) {
+const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const CLOCK = { ...MINUTE, second: "2-digit" };
+const DAY_MONTH = { month: "2-digit", day: "2-digit" };
+const DAY = { ...DAY_MONTH, year: "numeric" };
+
+/** A choice kept earlier, or null. */
+export function remembered(key) {
   try { return localStorage.getItem(key); } catch { return null; } // storage may be forbidden
 }
 
@@ -24,7 +32,7 @@ export function chosenTheme() {
 
 /** Load a language. @returns {Promise<Words>} */
 export async function loadWords(language) {
-  const answer = await fetch(`i18n/${language}.json`);
+  const answer = await fetch(at(`i18n/${language}.json`));
   return new Words(language, await answer.json());
 }
 
@@ -56,16 +64,25 @@ class Words {
     return this.#numbers.get(digits).format(value);
   }
 
+  percent(fraction, digits = 1) { return fraction == null ? "–" : `${this.number(100 * fraction, digits)} %`; }
+
   /** `hh:mm:ss` in a zone; with the date too where `dated`. */
-  time(ms, zone, dated = false) {
+  time(ms, zone, dated = false) { return this.#format(ms, zone, dated ? [DAY, CLOCK] : [CLOCK]); }
+
+  /** Day, month, hour and minute in a zone. */
+  moment(ms, zone) { return this.#format(ms, zone, [DAY_MONTH, MINUTE]); }
+
+  /** `hh:mm`, or day and month at midnight: labels of a time axis. */
+  tick(ms, zone) {
+    const clock = this.#format(ms, zone, [MINUTE]);
+    return clock === "00:00" ? this.#format(ms, zone, [DAY_MONTH]) : clock;
+  }
+
+  #format(ms, zone, parts) {
     if (!Number.isFinite(ms)) return "–";
-    const key = `${zone} ${dated}`;
-    if (!this.#times.has(key)) {
-      this.#times.set(key, new Intl.DateTimeFormat(this.texts.locale, {
-        timeZone: zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
-        ...(dated ? { year: "numeric", month: "2-digit", day: "2-digit" } : {}),
-      }));
-    }
+    const options = Object.assign({ timeZone: zone }, ...parts);
+    const key = JSON.stringify(options);
+    if (!this.#times.has(key)) this.#times.set(key, new Intl.DateTimeFormat(this.texts.locale, options));
     return this.#times.get(key).format(ms);
   }
 

@@ -1,6 +1,7 @@
 // Whether Voltair itself works: a page that shows nothing wrong must not come from a monitor that hears nothing.
 
 import { el, setData } from "./dom.js";
+import { at } from "./routes.js";
 
 const EVERY_MS = 10_000;
 
@@ -9,7 +10,7 @@ export function watchMonitor(root, words) {
   async function ask() {
     let found;
     try {
-      found = await (await fetch("readyz")).json();
+      found = await (await fetch(at("readyz"))).json();
     } catch {
       return; // the API is away: the connection says so
     }

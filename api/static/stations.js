@@ -2,6 +2,7 @@
 
 import { el, icon, setChildren, setData, setIcon, setText } from "./dom.js";
 import { HEADLINE, LOOKS, lookOf, mainDevices, shownState, stationMetrics } from "./model.js";
+import { at } from "./routes.js";
 
 const HEALTH_ICON = { red: "fault", yellow: "fault", green: "green", grey: "unknown" };
 const OPEN_STATIONS = 6; // with more, stations stand in columns and their devices open on demand
@@ -18,11 +19,7 @@ export class StationsView {
   constructor(root, onDevice, onOpen) {
     this.root = root;
     this.onOpen = onOpen;
-    root.addEventListener("click", (event) => {
-      const tile = event.target.closest(".tile");
-      if (tile) onDevice(tile.dataset.station, tile.dataset.key);
-    });
-    root.addEventListener("keydown", moveFocus);
+    watchTiles(root, onDevice);
   }
 
   /** Forget all elements, as after a change of language. */
@@ -48,7 +45,8 @@ export class StationsView {
   }
 }
 
-class Section {
+/** One station as it is now: used in the wall, and at the head of its own page. */
+export class Section {
   #metrics = [];
   #groups = new Map();
   #tiles = new Map();
@@ -62,10 +60,11 @@ class Section {
     this.healthText = el("span");
     this.health = el("p", { class: "health", tabindex: "0", "data-def": "def.health" }, this.healthIcon, this.healthText);
     this.kindIcon = icon("charging");
-    this.name = el("h2", { id: `station-${id}-name` });
+    this.name = el("a", { href: at(`s/${id}`), "data-route": "" });
+    this.title = el("h2", { id: `station-${id}-name` }, this.name);
     this.kind = el("p", { class: "kind" });
     this.seen = el("time");
-    this.root.setAttribute("aria-labelledby", this.name.id);
+    this.root.setAttribute("aria-labelledby", this.title.id);
     this.numbers = el("dl", { class: "numbers" });
     this.bar = el("div", { class: "bar", "aria-hidden": "true" });
     this.legend = el("ul", { class: "legend", tabindex: "0", "data-def": "def.states" });
@@ -75,7 +74,7 @@ class Section {
     this.details.open = open;
     this.details.addEventListener("toggle", onOpen);
     this.root.append(
-      el("header", {}, this.kindIcon, el("div", {}, this.name, this.kind), this.health),
+      el("header", {}, this.kindIcon, el("div", {}, this.title, this.kind), this.health),
       this.numbers, this.bar, this.details);
   }
 
@@ -201,6 +200,15 @@ class Tile {
     setText(this.state, words.t(`state.${state}`) + (row.registered ? "" : ` · ${words.t("unregistered")}`));
     setData(this.button, "tip", `${row.name || row.device}. ${words.t(`def.${channel}`)} ${words.t("def.age")}`);
   }
+}
+
+/** Let tiles below `root` be chosen by pointer and keyboard. */
+export function watchTiles(root, onDevice) {
+  root.addEventListener("click", (event) => {
+    const tile = event.target.closest(".tile");
+    if (tile) onDevice(tile.dataset.station, tile.dataset.key);
+  });
+  root.addEventListener("keydown", moveFocus);
 }
 
 /** Arrow keys move between the tiles of a group, Home and End to its ends. */

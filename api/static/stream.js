@@ -1,6 +1,8 @@
 // The live stream: EventSource with a watchdog, because a dead connection often closes without a word.
 // Events and their shapes: docs/stream.md.
 
+import { at } from "./routes.js";
+
 const EVENTS = ["hello", "kpi", "device", "alert", "time"];
 const SILENCE_MS = 15_000; // `time` comes every 5 s
 const RETRY_MS = 2_000;
@@ -24,7 +26,7 @@ export function openStream({ onEvent, onState }) {
   function start() {
     source?.close();
     clearTimeout(retry);
-    source = new EventSource("api/v1/stream");
+    source = new EventSource(at("api/v1/stream"));
     alive();
     for (const name of EVENTS) {
       source.addEventListener(name, (event) => {
@@ -42,7 +44,7 @@ export function openStream({ onEvent, onState }) {
     clearTimeout(watchdog);
     let status = 0;
     try {
-      status = (await fetch("api/v1/stations?limit=1")).status;
+      status = (await fetch(at("api/v1/stations?limit=1"))).status;
     } catch { /* unreachable: the retry below says so again */ }
     if (status === 401 || status === 403) onState("locked");
     else retry = setTimeout(start, RETRY_MS);

@@ -16,7 +16,7 @@ from grafana.boards.common import (
 )
 from grafana.layout import dashboard
 from grafana.panels import FINE, Json, chart, second_axis, stat, table, target, timeline
-from grafana.queries import last_by_device, mean, now_sum, ratio, states, total
+from grafana.queries import DEVICE, DEVICE_ALIAS, last_by_device, mean, now_sum, ratio, states, total
 from grafana.states import machine_states
 
 
@@ -132,7 +132,7 @@ def air(language: str, say: Say) -> Json:
                                 "Longest state of the last minute of each step; only loaded delivers air.",
                                 "每个步长最后一分钟内持续最久的状态；仅加载时供气。",
                             ),
-                            target(states("compressor_1m"), variable=FINE, alias="$tag_device"),
+                            target(states("compressor_1m"), variable=FINE, alias=DEVICE_ALIAS),
                             machine_states(language),
                         ),
                     )
@@ -148,9 +148,9 @@ def air(language: str, say: Say) -> Json:
                             say("Mean of each step, stacked.", "按步长取均值，堆叠显示。"),
                             [
                                 target(
-                                    mean("compressor_1m", "power_kw_mean", by='"device"'),
+                                    mean("compressor_1m", "power_kw_mean", by=DEVICE),
                                     variable=FINE,
-                                    alias="$tag_device",
+                                    alias=DEVICE_ALIAS,
                                 )
                             ],
                             KW,
@@ -165,9 +165,9 @@ def air(language: str, say: Say) -> Json:
                             say("Mean of each customer's meter.", "各用户气表的均值。"),
                             [
                                 target(
-                                    mean("air_meter_1m", "flow_m3_min_mean", by='"device"'),
+                                    mean("air_meter_1m", "flow_m3_min_mean", by=DEVICE),
                                     variable=FINE,
-                                    alias="$tag_device",
+                                    alias=DEVICE_ALIAS,
                                 )
                             ],
                             FLOW,
@@ -187,9 +187,9 @@ def air(language: str, say: Say) -> Json:
                             say("Mean of each dryer.", "各干燥机的均值。"),
                             [
                                 target(
-                                    mean("dryer_1m", "dew_point_c_mean", by='"device"'),
+                                    mean("dryer_1m", "dew_point_c_mean", by=DEVICE),
                                     variable=FINE,
-                                    alias="$tag_device",
+                                    alias=DEVICE_ALIAS,
                                 )
                             ],
                             DEW_POINT,
@@ -222,6 +222,7 @@ def air(language: str, say: Say) -> Json:
                                 ),
                             ],
                             [
+                                ("station", say("Station", "站点"), None),
                                 ("device", say("Compressor", "空压机"), None),
                                 ("status", say("State", "状态"), None),
                                 ("loaded", say("Loaded", "加载时长"), SECONDS),

@@ -3,7 +3,7 @@
 from grafana.boards.common import COUNT, HOURS, KW, KWH, SHARE, Say, alerts_of, links_of, variables_of
 from grafana.layout import dashboard
 from grafana.panels import FINE, Json, chart, stat, table, target, timeline
-from grafana.queries import last_by_device, mean, now_sum, ratio, states, total
+from grafana.queries import DEVICE, DEVICE_ALIAS, last_by_device, mean, now_sum, ratio, states, total
 from grafana.states import port_states
 
 
@@ -81,7 +81,7 @@ def charging(language: str, say: Say) -> Json:
                                 "Longest state of the last minute of each step; Offline is silence of the port.",
                                 "每个步长最后一分钟内持续最久的状态；离线指充电桩静默。",
                             ),
-                            target(states("port_1m"), variable=FINE, alias="$tag_device"),
+                            target(states("port_1m"), variable=FINE, alias=DEVICE_ALIAS),
                             port_states(language),
                         ),
                     )
@@ -97,9 +97,9 @@ def charging(language: str, say: Say) -> Json:
                             say("Mean of each step, stacked.", "按步长取均值，堆叠显示。"),
                             [
                                 target(
-                                    mean("port_1m", "power_kw_mean", by='"device"'),
+                                    mean("port_1m", "power_kw_mean", by=DEVICE),
                                     variable=FINE,
-                                    alias="$tag_device",
+                                    alias=DEVICE_ALIAS,
                                 )
                             ],
                             KW,
@@ -177,6 +177,7 @@ def charging(language: str, say: Say) -> Json:
                                 target(last_by_device("port_15m", "energy_kwh", "energy", "sum"), table=True),
                             ],
                             [
+                                ("station", say("Station", "站点"), None),
                                 ("device", say("Port", "充电桩"), None),
                                 ("status", say("State", "状态"), None),
                                 ("power", say("Power", "功率"), KW),

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from naive.windows import air_window, station_of
+from naive.windows import START_MS, air_window, runs_of, station_of
 
 from analytics.kpis import station_kpis
 from analytics.leaks import leaks_of
@@ -124,6 +124,26 @@ def test_load_cycles_of_a_fixed_machine_in_idle_hours(loaded_s: int, idle_s: int
     answer = leaks_of(window)
     assert answer["fused"]["leak_m3_min"] == pytest.approx(percent, abs=0.006)
     assert methods_of(answer)["load_cycles", "network"]["usable"]
+
+
+@pytest.mark.parametrize(("unknown_min", "cycles"), [(None, 5), (45, 3)])
+def test_load_cycles_are_whole_and_not_counted_across_a_gap(unknown_min: int | None, cycles: int) -> None:
+    station = station_of("compressed_air", idle_hours="00:00-24:00", compressors=[
+        {"id": "c1", "rated_flow_m3_min": 100, "control": "fixed"}])
+    runs = []
+    for i in range(6):
+        at = START_MS + 20 * i * 60_000
+        gap = unknown_min is not None and 20 * i <= unknown_min < 20 * (i + 1)
+        runs += [{"device": "c1", "start_ms": at, "end_ms": at + 8 * 60_000, "state": "stopped"},
+                 {"device": "c1", "start_ms": at + 8 * 60_000, "end_ms": at + 16 * 60_000,
+                  "state": "" if gap else "loaded"},
+                 {"device": "c1", "start_ms": at + 16 * 60_000, "end_ms": at + 20 * 60_000, "state": "unloaded"}]
+    window = air_window(station, 120, {("compressor", "c1"): {"loaded_s": 24, "stopped_s": 36}},
+                        runs={"compressor": runs_of(runs)})
+    method = methods_of(leaks_of(window))["load_cycles", "network"]
+    # Cut-ins at minutes 8, 28, ... 108: five whole cycles; the lost one at 48 takes its own and the one before.
+    assert method["inputs"]["cycles"] == {"c1": cycles}
+    assert method["leak_m3_min"] == pytest.approx(40.0)
 
 
 def test_load_cycles_needs_fixed_machines_and_idle_hours() -> None:

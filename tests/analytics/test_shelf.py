@@ -62,6 +62,25 @@ def test_any_delivery_equals_the_naive_twin(data: st.DataObject, stream: Stream)
     assert folding.run_list() == runs
 
 
+def test_connectors_that_speak_in_the_same_millisecond_fold_alike_in_either_order() -> None:
+    def one(time_ms: int, connector: str, status: str, energy_kwh: float) -> Reading:
+        return reading("port", "p", T0 + time_ms, seq=5, values={"energy_kwh": energy_kwh},
+                       codes={"connector": connector, "status": status})
+
+    there = [one(0, "2", "Available", 10.0), one(0, "1", "Charging", 4.0)]
+    # The vehicle of one leaves as the other's begins: free in between, by name of the connector.
+    swap = [one(30_000, "2", "Charging", 10.0), one(30_000, "1", "Available", 4.5)]
+    back = [one(50_000, "2", "Available", 10.7), one(50_000, "1", "Available", 4.5)]
+    naive_minutes, naive_runs = naive_fold([*there, *swap, *back], {})
+    for readings in ([*there, *swap, *back], [*there[::-1], *swap[::-1], *back[::-1]]):
+        for batches in ([readings], [[r] for r in readings]):
+            folding = Folding(readings, {})
+            for batch in batches:
+                folding.feed(batch)
+            assert folding.minute_columns() == naive_minutes
+            assert folding.run_list() == {"p": [tuple(r) for r in naive_runs["p"]]}
+
+
 def test_a_backlog_that_comes_again_after_days_counts_once() -> None:
     hour_ms, minute_ms = 3_600_000, 60_000
 

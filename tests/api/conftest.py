@@ -1,4 +1,4 @@
-"""A browser on the page, fed by a stream that the test controls."""
+"""A receiver of webhooks, a clock, and a browser on the page, fed by a stream that the test controls."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -6,8 +6,20 @@ from typing import Any
 
 import page_events
 import pytest
+from api_support import Clock, Receiver, receiver
 from page_server import PageServer, page_server
 from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture
+def hook() -> Iterator[Receiver]:
+    with receiver() as found:
+        yield found
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture

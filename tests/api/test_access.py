@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api_support import T0, Client, Clock, add_transitions, make_services, make_state, put_ports, transition
+from api_support import T0, Client, Clock, make_services, make_state, put_ports, take, transition
 
 from api.app import create_app
 from api.limits import BODY_BYTES, FAILURES, WINDOW_S, Failures
@@ -43,12 +43,6 @@ def client(services: Services) -> Client:
 
 def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
-
-
-def take(services: Services, *rows: dict[str, Any]) -> None:
-    add_transitions(services.config.data, *rows)
-    while services.intake.take():
-        pass
 
 
 def test_tokens_cannot_be_tried_out(client: Client) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import T0, Client, Clock, add_transitions, make_services, make_state, put_ports, receiver, transition
+from api_support import T0, Client, Clock, make_services, make_state, put_ports, receiver, take, transition
 
 from analytics.shelf import LONG_AGO
 from api.app import create_app
@@ -44,11 +44,6 @@ def config_of(tmp_path: Path, **api: Any) -> Config:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def services(tmp_path: Path, clock: Clock) -> Iterator[Services]:
     config = config_of(tmp_path)
     make_state(config.data)
@@ -64,12 +59,6 @@ def client(services: Services) -> Client:
 
 def client_of(services: Services) -> Client:
     return Client(create_app(services), "http://127.0.0.1:8080")
-
-
-def take(services: Services, *rows: dict[str, Any]) -> None:
-    add_transitions(services.config.data, *rows)
-    while services.intake.take():
-        pass
 
 
 def problem(answer: Any, status: int) -> dict[str, Any]:

@@ -10,12 +10,11 @@ from api_support import (
     T0,
     Clock,
     Receiver,
-    add_transitions,
     deliver_once,
     endpoint,
     make_services,
     make_state,
-    receiver,
+    take,
     transition,
 )
 
@@ -29,17 +28,6 @@ from telemetry.config import Config
 
 
 @pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiver() as found:
-        yield found
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def services(tmp_path: Path, clock: Clock, hook: Receiver) -> Iterator[Services]:
     make_state(tmp_path)
     made = make_services(Config(data_dir=str(tmp_path)), clock=clock)
@@ -47,12 +35,6 @@ def services(tmp_path: Path, clock: Clock, hook: Receiver) -> Iterator[Services]
         put_endpoint(db, endpoint(url=hook.url, format="alertmanager"))
     yield made
     made.desk.close()
-
-
-def take(services: Services, *rows: dict[str, Any]) -> None:
-    add_transitions(services.config.data, *rows)
-    while services.intake.take():
-        pass
 
 
 def wave(many: int, **changes: Any) -> list[dict[str, Any]]:

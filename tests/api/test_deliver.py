@@ -12,12 +12,11 @@ from api_support import (
     Clock,
     Received,
     Receiver,
-    add_transitions,
     deliver_once,
     endpoint,
     make_services,
     make_state,
-    receiver,
+    take,
     transition,
 )
 from standardwebhooks import Webhook
@@ -32,17 +31,6 @@ from telemetry.config import Config
 
 
 @pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiver() as found:
-        yield found
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def services(tmp_path: Path, clock: Clock, hook: Receiver) -> Iterator[Services]:
     make_state(tmp_path)
     made = make_services(Config(data_dir=str(tmp_path)), clock=clock)
@@ -50,12 +38,6 @@ def services(tmp_path: Path, clock: Clock, hook: Receiver) -> Iterator[Services]
         put_endpoint(db, endpoint(url=hook.url))
     yield made
     made.desk.close()
-
-
-def take(services: Services, *rows: dict[str, object]) -> None:
-    add_transitions(services.config.data, *rows)
-    while services.intake.take():
-        pass
 
 
 def states(services: Services) -> list[tuple[str, int, int | None]]:

@@ -3,19 +3,18 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from api_support import (
     T0,
     Clock,
     Receiver,
-    add_transitions,
     deliver_once,
     endpoint,
     make_services,
     make_state,
     receiver,
+    take,
     transition,
 )
 
@@ -48,11 +47,6 @@ def hooks() -> Iterator[list[Receiver]]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def services(tmp_path: Path, clock: Clock, hooks: list[Receiver]) -> Iterator[Services]:
     make_state(tmp_path)
     (tmp_path / "stations.toml").write_text(STATIONS)
@@ -62,12 +56,6 @@ def services(tmp_path: Path, clock: Clock, hooks: list[Receiver]) -> Iterator[Se
         put_endpoint(db, endpoint("ep_2", hooks[1].url, tier=2))
     yield made
     made.desk.close()
-
-
-def take(services: Services, *rows: dict[str, Any]) -> None:
-    add_transitions(services.config.data, *rows)
-    while services.intake.take():
-        pass
 
 
 def step(services: Services, clock: Clock, minutes: float) -> int:

@@ -85,7 +85,7 @@ def test_alerts_come_worst_first_with_since_why_and_remedy_and_go_when_resolved(
     expect(card.locator(".remedy")).to_contain_text("ultrasonic detector")
     card.get_by_text("Evidence").click()
     expect(card.locator("details dl")).to_contain_text("total_m3_min7.4")
-    expect(card.locator("details a")).to_have_attribute("href", "api/v1/alerts/a2")
+    expect(card.locator("details a")).to_have_attribute("href", f"{page_api.url}api/v1/alerts/a2")
     page_api.send("alert", page_events.PORT_FAULTED | {"state": "resolved", "resolved_at": NOW})
     expect(why).to_have_count(2)
     expect(card.locator("details")).to_have_attribute("open", "")  # a redraw leaves what the reader opened

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_support import SECRET, T0, Clock, add_transitions, endpoint, make_services, make_state, transition
+from api_support import SECRET, T0, Clock, endpoint, make_services, make_state, take, transition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
@@ -123,22 +123,11 @@ async def serving(hook: Hook) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def services(tmp_path: Path, clock: Clock) -> Iterator[Services]:
     make_state(tmp_path)
     made = make_services(Config(data_dir=str(tmp_path)), clock=clock)
     yield made
     made.desk.close()
-
-
-def take(services: Services, *rows: dict[str, Any]) -> None:
-    add_transitions(services.config.data, *rows)
-    while services.intake.take():
-        pass
 
 
 def put(services: Services, port: int) -> None:

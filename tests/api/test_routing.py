@@ -12,12 +12,11 @@ from api_support import (
     Client,
     Clock,
     Receiver,
-    add_transitions,
     deliver_once,
     endpoint,
     make_services,
     make_state,
-    receiver,
+    take,
     transition,
 )
 
@@ -36,17 +35,6 @@ OFFICE = BusinessCalendar(
 
 
 @pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiver() as found:
-        yield found
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def services(tmp_path: Path, clock: Clock) -> Iterator[Services]:
     make_state(tmp_path)
     made = make_services(Config(data_dir=str(tmp_path), calendars={"office": OFFICE}), clock=clock)
@@ -58,12 +46,6 @@ def services(tmp_path: Path, clock: Clock) -> Iterator[Services]:
 def put(services: Services, hook: Receiver, **changes: Any) -> None:
     with services.desk.write() as db:
         put_endpoint(db, endpoint(url=hook.url, **changes))
-
-
-def take(services: Services, *rows: dict[str, Any]) -> None:
-    add_transitions(services.config.data, *rows)
-    while services.intake.take():
-        pass
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,15 @@ def test_every_state_of_the_timeline_is_mapped(influx: httpx.Client) -> None:
             assert shown <= set(panel["fieldConfig"]["defaults"]["mappings"][0]["options"])
 
 
+def test_ports_of_two_stations_with_one_id_are_two(influx: httpx.Client) -> None:
+    for panel in boards("en")["charging.json"]["panels"]:
+        for target in panel["targets"]:
+            if '"device"' in target["query"] and 'sum("mean")' not in target["query"]:
+                result = asked(influx, target["query"], target["datasource"]["uid"], 1, "1m", [*STATIONS])
+                found = {(one["tags"]["station"], one["tags"]["device"]) for one in result["series"]}
+                assert found == {(s, d) for s in ("harbour", "pier") for d in ("p1", "p2")}, panel["title"]
+
+
 def headline(client: httpx.Client, board: str, title: str, hours: int = 24, step: str = "15m") -> float:
     panel = next(p for p in boards("en")[board]["panels"] if p["title"] == title)
     (target,) = panel["targets"]

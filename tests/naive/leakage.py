@@ -42,3 +42,39 @@ def step_up(values: Sequence[float], least_before: int) -> int:
     splits = [(cost(values), len(values))]
     splits += [(cost(values[:k]) + cost(values[k:]), k) for k in range(least_before, len(values))]
     return min(splits, key=lambda s: s[0])[1]
+
+
+def cycle_share(loaded: float, idle: float) -> float:
+    return loaded / (loaded + idle)
+
+
+def decay_flow(volume_m3: float, gauge_bar: float, rate_per_min: float) -> float:
+    """The air that the receiver holds, in m3 at 1 bar, and the part of it that goes in a minute."""
+    held = volume_m3 * (gauge_bar + 1.01325)
+    return held * rate_per_min
+
+
+def bleed_flow(volume: float, p1: float, p2: float, minutes: float, atmosphere: float) -> float:
+    lost = volume * p1 / atmosphere - volume * p2 / atmosphere
+    return lost / minutes * 5 / 4
+
+
+def orifice_m3_min(diameter_mm: float, gauge_bar: float) -> float:
+    """Density and speed of sound in the throat, times its area; m3 of 20 C and 1 bar."""
+    inlet_pa, inlet_k, kappa, gas = (gauge_bar + 1.01325) * 1e5, 293.15, 1.4, 287.05
+    throat_k = inlet_k * 2 / (kappa + 1)
+    throat_pa = inlet_pa * (throat_k / inlet_k) ** (kappa / (kappa - 1))
+    speed = math.sqrt(kappa * gas * throat_k)
+    area = math.pi * (diameter_mm / 2000) ** 2
+    return 0.65 * throat_pa / (gas * throat_k) * speed * area / (1e5 / (gas * 293.15)) * 60
+
+
+def smallest_leak(flows: Sequence[float], accuracy: float) -> float:
+    return 2 * math.hypot(*(accuracy * q for q in flows))
+
+
+def level_of(values: Sequence[float], floor: float) -> tuple[float, float]:
+    if not values:
+        return math.nan, math.nan
+    middle = statistics.median(values)
+    return middle, max(floor, 1.4826 * statistics.median(abs(v - middle) for v in values))

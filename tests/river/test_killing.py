@@ -46,8 +46,9 @@ HARBOUR, ISLE = load_scenario("charging-faults"), load_scenario("air-day")
 FROM_MS, TO_MS = HARBOUR.start_ms, HARBOUR.start_ms + DAY_MS
 ISLE_MS = FROM_MS + 5 * HOUR_MS
 WINDOWS = {"day": (FROM_MS, TO_MS), "fault": (FROM_MS + 9 * HOUR_MS, FROM_MS + 10 * HOUR_MS)}
-SECTIONS = '[analytics]\nlateness = "4h"\n'
-"""A killed ingest is back within some 5 s, which are 2.5 h here: what the broker kept for it is not late then."""
+SECTIONS = '[analytics]\nlateness = "12h"\n'
+"""Ingest may be away for 8 s when it is killed twice, which are 4 h here, and the broker then gives what it kept in no
+strict order: none of that is late."""
 
 
 def messages() -> list[Message]:
@@ -151,11 +152,13 @@ def stream() -> list[Message]:
 
 @pytest.fixture(scope="module")
 def outcomes(stream: list[Message], tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Outcome]:
-    """Return what a calm and a disturbed run left behind; both go on at once."""
-    with influxd(folder=tmp_path_factory.mktemp("influx")) as influx, ThreadPoolExecutor(2) as pool:
-        calm = pool.submit(run, tmp_path_factory.mktemp("calm"), stream, None)
-        disturbed = pool.submit(run, tmp_path_factory.mktemp("disturbed"), stream, influx)
-        return calm.result(), disturbed.result()
+    """Return what a calm and a disturbed run left behind.
+
+    One after the other: a calm run that has to wait 5 s for the processor would take that for the end of the stream.
+    """
+    calm = run(tmp_path_factory.mktemp("calm"), stream, None)
+    with influxd(folder=tmp_path_factory.mktemp("influx")) as influx:
+        return calm, run(tmp_path_factory.mktemp("disturbed"), stream, influx)
 
 
 def identity(message: Message) -> tuple[str, int, int | None]:

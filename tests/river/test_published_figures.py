@@ -103,10 +103,16 @@ def test_a_log_of_ocpp_frames(data_dir: Path, tmp_path: Path) -> None:
 def test_a_night_of_a_metro_train(data_dir: Path, tmp_path: Path) -> None:
     file = data_dir / "metropt3" / "excerpt_2020-02-01.csv"
     from_ms, to_ms = parse_time("2020-02-01T00:00:00Z"), parse_time("2020-02-01T02:45:01Z")
-    with stack(tmp_path, stations=to_toml(replay_tables(file, "metropt3"))) as river:
+    tables = replay_tables(file, "metropt3")
+    # A rated flow and a receiver of one: the figures are the share of capacity and the fall itself.
+    metro = tables["stations"]["metro"]
+    metro |= {"idle_hours": "Mon-Sun 00:00-05:00", "receiver_m3": 1.0}
+    metro["compressors"][0]["rated_flow_m3_min"] = 1.0
+    with stack(tmp_path, stations=to_toml(tables)) as river:
         river.publish(replay_messages(file, "metropt3"))
         river.wait_drained()
         answer = river.kpis("metro", from_ms, to_ms)
+        leaks = river.get("stations/metro/leaks", from_=from_ms, to=to_ms)
         states = river.items("series", measurement="compressor", field="state", station="metro", device="apu",
                              from_=from_ms, to=to_ms + 1)
         pressures = river.items("series", measurement="air_main", field="pressure_bar", station="metro",
@@ -125,3 +131,13 @@ def test_a_night_of_a_metro_train(data_dir: Path, tmp_path: Path) -> None:
     assert max(bar.values()) == pytest.approx(10.10, abs=0.005)
     kpis = answer["kpis"]
     assert (kpis["known_h"], kpis["loaded_h"]) == (pytest.approx(2.75, abs=0.001), pytest.approx(sum(loads) / 3600))
+    methods = {m["method"]: m for m in leaks["methods"]}
+    cycles, decay = methods["load_cycles"], methods["pressure_decay"]
+    shares = cycles["inputs"]["last_cycle_shares"]["apu"]
+    assert [round(100 * s, 2) for s in shares[:4]] == [5.31, 4.95, 4.90, 4.92]
+    assert cycles["leak_m3_min"] == pytest.approx((109 + 3 * 99) / (109 + 3 * 99 + 1942 + 1903 + 1923 + 1912), rel=1e-4)
+    falls = [60_000 * (bar[a] - bar[b]) / (b - a) for a, b in zip(ends, starts[1:], strict=False)]
+    assert mean(falls[:4]) == pytest.approx(0.063, abs=0.0015)
+    # /leaks leaves out the minute of the cut-out, in which the air cools and falls fastest, and adds the fall before
+    # the first cut-in: it is 5 % lower.
+    assert decay["inputs"]["bar_per_min"] == pytest.approx(0.063, abs=0.004)

@@ -13,6 +13,7 @@ from analytics.kernels.leakage import (
     cycle_share,
     decay_flow,
     decay_rate,
+    hole_mm,
     orifice_m3_min,
     smallest_leak,
     whole_cycles,
@@ -89,3 +90,21 @@ def test_decay_is_that_of_the_twin(pressure_bar: list[float]) -> None:
 
 def test_smallest_leak_of_five_meters() -> None:
     assert smallest_leak(np.array([30.0, 10, 10, 6, 4]), 0.02) == pytest.approx(0.04 * np.sqrt(900 + 200 + 36 + 16))
+
+
+AMOUNT = st.floats(0.1, 50)
+
+
+@given(AMOUNT, AMOUNT, AMOUNT, AMOUNT)
+def test_textbook_formulas_are_those_of_their_twins(a: float, b: float, c: float, d: float) -> None:
+    assert cycle_share(np.array([a]), np.array([b]))[0] == pytest.approx(naive.cycle_share(a, b))
+    assert decay_flow(a, b, c) == pytest.approx(naive.decay_flow(a, b, c))
+    assert bleed_flow(a, b + c, c, d, 1.0) == pytest.approx(naive.bleed_flow(a, b + c, c, d, 1.0))
+    assert orifice_m3_min(a, b) == pytest.approx(naive.orifice_m3_min(a, b))
+    assert smallest_leak(np.array([a, b, c]), 0.02) == pytest.approx(naive.smallest_leak([a, b, c], 0.02))
+
+
+@given(AMOUNT, st.floats(1, 15))
+def test_the_hole_of_a_leak_loses_it(leak_m3_min: float, gauge_bar: float) -> None:
+    assert orifice_m3_min(hole_mm(leak_m3_min, gauge_bar), gauge_bar) == pytest.approx(leak_m3_min)
+    assert np.isnan(hole_mm(leak_m3_min, 0.5))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from naive import leakage as naive
 
-from analytics.kernels.trend import LIMIT, cusum, level_of, step_up, week_quantile
+from analytics.kernels.trend import LIMIT, cusum, level_of, step_up
 
 VALUES = st.lists(st.integers(-40, 40).map(lambda v: v / 4), max_size=40)
 
@@ -42,8 +42,6 @@ def test_level_is_robust_and_has_a_floor() -> None:
     assert np.isnan(level_of(np.empty(0))).all()
 
 
-def test_week_quantile_by_hour() -> None:
-    found = week_quantile(np.array([0, 0, 0, 5]), np.array([1.0, 3, np.nan, 7]), 0.5)
-    assert found[0] == 2
-    assert found[5] == 7
-    assert np.isnan(found).sum() == 166
+@given(VALUES, st.floats(0, 3))
+def test_the_level_is_that_of_the_twin(values: list[float], floor: float) -> None:
+    assert level_of(np.array(values, np.float64), floor) == pytest.approx(naive.level_of(values, floor), nan_ok=True)

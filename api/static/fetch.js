@@ -1,0 +1,36 @@
+// Calls of the API: an answer, or an error that says in words what is wrong.
+
+import { at } from "./routes.js";
+
+const MOST = 100_000; // items of one answer
+
+async function answerOf(request) {
+  const answer = await request;
+  const body = await answer.json();
+  if (!answer.ok) throw Object.assign(new Error(body.detail ?? answer.statusText), { status: answer.status });
+  return body;
+}
+
+/** GET below /api/v1. @param {AbortSignal} [signal] */
+export function get(path, params = {}, signal = undefined) {
+  const query = new URLSearchParams(params);
+  return answerOf(fetch(at(`api/v1/${path}${query.size ? `?${query}` : ""}`), { signal }));
+}
+
+/** POST a JSON body below /api/v1. */
+export function post(path, body) {
+  return answerOf(fetch(at(`api/v1/${path}`), {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body),
+  }));
+}
+
+/** Values of a field: device -> [[time in ms, value], ...] in order of time. */
+export async function series(measurement, field, { station, from, to }, signal) {
+  const { items } = await get("series", { measurement, field, station, from, to, limit: MOST }, signal);
+  const found = new Map();
+  for (const { device, time_ms: time, value } of items) {
+    if (!found.has(device)) found.set(device, []);
+    found.get(device).push([time, value]);
+  }
+  return found;
+}
