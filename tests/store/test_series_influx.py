@@ -1,5 +1,7 @@
 import contextlib
+import dataclasses
 import http.server
+import random
 import re
 import threading
 import time
@@ -282,7 +284,7 @@ def test_two_bad_lines_of_ten_thousand_are_set_aside_alone(version: int) -> None
         outcome = put(config, [points])
         every = series_influx.to_lines(points)
         refused = [line for line, _ in outcome.refused]
-        assert refused == [line for line in every if BAD.search(line)]
+        assert sorted(refused) == sorted(line for line in every if BAD.search(line))
         assert len(refused) == 2
         assert sorted(server.taken) == sorted(set(every) - set(refused))
         assert {reason for _, reason in outcome.refused} == {"400: unable to parse"}
@@ -356,3 +358,53 @@ def test_bodies_stay_below_their_limits(monkeypatch: pytest.MonkeyPatch) -> None
         put(InfluxConfig(url=server.url), [raw(3_000)])
         assert max(sizes) <= 20_000
         assert len(server.taken) == 3_000
+
+
+def test_requests_go_side_by_side_and_the_later_value_of_a_point_stays(
+    influx: Server, config: InfluxConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each point is put twice, 6,000 lines apart, with different values; requests take random times."""
+    monkeypatch.setattr(series_influx, "LINES", 1_000)
+    here, most = 0, 0
+    lock = threading.Lock()
+    chance = random.Random(1)  # noqa: S311 - delays, no secret
+
+    def answer(lines: list[str]) -> tuple[int, dict[str, str], bytes]:
+        nonlocal here, most
+        with lock:
+            here, most = here + 1, max(most, here + 1)
+            delay_s = chance.uniform(0.01, 0.2)
+        time.sleep(delay_s)  # the disorder is the test
+        params = {"db": config.database, "precision": "ns"}
+        httpx.post(f"{influx.url}/write", params=params, content="\n".join(lines)).raise_for_status()
+        with lock:
+            here -= 1
+        return 204, {}, b""
+
+    influx_http.query(config, "", f'CREATE DATABASE "{config.database}"')
+    first = frame_points(harbour.frame(6_000), harbour.DEVICES)
+    second = dataclasses.replace(first, fields={**first.fields, "power_kw": np.full(6_000, 8.5)})
+    with answering(answer) as server:
+        assert put(InfluxConfig(url=server.url), [first, second]) == Outcome()
+        assert len(server.requests) >= 12
+    assert most == series_influx.IN_FLIGHT
+    found = influx_http.query(config, config.database, 'SELECT power_kw FROM "port"')
+    assert [row[1] for row in found[0]["values"]] == [8.5] * 6_000
+
+
+def test_one_failed_request_holds_all_that_were_under_way() -> None:
+    ended = 0
+
+    def answer(lines: list[str]) -> tuple[int, dict[str, str], bytes]:
+        nonlocal ended
+        if any("device=p3," in line for line in lines):
+            return 503, {"Retry-After": "3"}, b"{}"
+        time.sleep(0.2)  # the others take longer, and are waited for
+        ended += 1
+        return 204, {}, b""
+
+    with answering(answer) as server:
+        with pytest.raises(StoreUnavailable) as caught:
+            put(InfluxConfig(url=server.url), [raw(20_000)])
+        assert ended >= 2
+    assert caught.value.retry_after_s == 3.0

@@ -6,17 +6,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import harbour
 import pytest
 from servers import Server, influxd
 
-from store import influx_http
+from store import influx_http, streams
 from store.ledger import Ledger
 from store.roles import RoleStatus, read_status
-from store.series import SeriesQuery
+from store.series import Outcome, SeriesQuery
+from store.series_influx import IN_FLIGHT, LINES, InfluxSeries
 from store.series_read import read_series
 from store.series_sqlite import SqliteSeries
 from store.sqlite import connect
@@ -202,6 +203,33 @@ def test_pauses_double_end_and_follow_retry_after() -> None:
     pauses = [round(b - a, 3) for a, b in itertools.pairwise(calls)]
     assert pauses == [0.25, 0.5, 1, 2, 4, 8, 15, 15, 15, 0.125, 0.25, 40, 0.5]
     assert lane.problem() == ""
+    ledger.close()
+
+
+def test_few_readings_wait_a_second_for_more_where_requests_are_dear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    class Store(InfluxSeries):
+        def put(self, batch: Sequence[Points]) -> Outcome:
+            taken.append(sum(map(len, batch)))
+            return Outcome()
+
+    now_ms = harbour.T0
+    monkeypatch.setattr(streams, "wall_ms", lambda: now_ms)
+    journal = harbour.Journal(tmp_path)
+    ledger = Ledger(tmp_path / "series.db")
+    stream = RawStream(tmp_path / "journal", ledger, Store(InfluxConfig()))
+    journal.grow(10)
+    while not stream.ship():
+        now_ms += 100
+    assert (taken, now_ms - harbour.T0) == ([10], 1_000)
+    journal.grow(LINES)  # a full request does not wait
+    assert stream.ship()
+    journal.grow(5 * LINES)
+    assert stream.ship()
+    assert taken == [10, LINES, IN_FLIGHT * LINES]
     ledger.close()
 
 
