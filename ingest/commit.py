@@ -6,6 +6,7 @@ meanwhile, so nothing is lost.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,8 @@ from telemetry.config import Config, duration
 from telemetry.errors import JournalError, JournalFull
 
 T = TypeVar("T")
+
+_log = logging.getLogger("voltair.ingest")
 
 RETRY_S = 1.0
 """A full journal is tried again after this long."""
@@ -191,8 +194,12 @@ class Committer:
         try:
             await self._in_thread(work)
         except JournalFull as error:
+            if self.full is None:
+                _log.warning("nothing is acknowledged until there is room: %s", error)
             self.full = str(error)
             return False
+        if self.full is not None:
+            _log.warning("the journal takes more again")
         self.full = None
         return True
 

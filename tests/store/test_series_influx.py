@@ -1,12 +1,10 @@
 import contextlib
 import dataclasses
-import http.server
 import random
 import re
 import threading
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import harbour
@@ -14,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from servers import Server, influxd, nginx, victoria_metrics
+from store_answers import answering
 
 from store import influx_http, series_influx, series_sqlite
 from store.ledger import Ledger
@@ -218,55 +217,6 @@ def test_a_limit_of_the_server_holds_and_says_what_to_raise(monkeypatch: pytest.
         with pytest.raises(StoreError, match="raise max-values-per-tag") as caught:
             put(config, [one])
     assert not isinstance(caught.value, StoreUnavailable)
-
-
-class Answers(http.server.ThreadingHTTPServer):
-    """A server that answers as told and keeps the bodies of what it took."""
-
-    def __init__(self, answer: Callable[[list[str]], tuple[int, dict[str, str], bytes]]) -> None:
-        self.answer = answer
-        self.taken: list[str] = []
-        self.requests: list[tuple[str, dict[str, list[str]]]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        server = self.server
-        assert isinstance(server, Answers)
-        url = urllib.parse.urlsplit(self.path)
-        server.requests.append((url.path, urllib.parse.parse_qs(url.query)))
-        lines = self.rfile.read(int(self.headers["Content-Length"])).decode().split("\n")
-        status, headers, body = server.answer(lines)
-        if status < 300:
-            server.taken += lines
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def answering(answer: Callable[[list[str]], tuple[int, dict[str, str], bytes]]) -> Iterator[Answers]:
-    server = Answers(answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 BAD = re.compile(f" ({harbour.T0 + 7_000}|{harbour.T0 + 4_321_000})000000$")
