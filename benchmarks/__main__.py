@@ -7,7 +7,7 @@ alerts: ten thousand alerts at once, and alerts over kills of the API.
 latency: from a status on MQTT to the webhook, under load.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 load: what `voltair simulate --load` can send from one core.
-crash: kill -9 of every role and of InfluxDB, and what is left.
+crash: kill -9 of every role, of InfluxDB and of the broker, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
