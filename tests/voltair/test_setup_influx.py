@@ -68,8 +68,8 @@ def test_retention_is_widened_and_never_narrowed(tmp_path: Path) -> None:
         influx = InfluxConfig(url=server.url)
         query(influx, "", 'CREATE DATABASE "voltair" WITH DURATION 30d')
         query(influx, "", 'CREATE DATABASE "voltair_raw" WITH DURATION 90d')
-        said = list(set_up(configured(influx), tmp_path, {}))
-        assert [line for line in said if line.startswith("widened")] == ["widened retention of voltair from 720h0m0s to INF"]
+        widened = [line for line in set_up(configured(influx), tmp_path, {}) if line.startswith("widened")]
+        assert widened == ["widened retention of voltair from 720h0m0s to INF"]
         assert retention(influx, "voltair_raw") == "2160h0m0s"
         list(set_up(configured(influx, keep_raw="120d"), tmp_path, {}))
         assert retention(influx, "voltair_raw") == "2880h0m0s"
