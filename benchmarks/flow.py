@@ -14,10 +14,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.ingest import Peer, encode_reading, mosquitto
 from ingest import role
@@ -33,8 +33,9 @@ from wire.mqtt.packets import Puback, Publish
 _TURN_S = 0.005
 _AHEAD = 20_000
 _SAMPLE_S = 1.0
-_WARM = 0.2
-"""Part of the time that is left out of the latencies: imports, tables, first files."""
+_WARM_S = 5.0
+"""Left out of the latencies: imports, tables, first files."""
+_LONGEST_MS = 20_000
 
 
 def measure_flow(rate: int, seconds: float, devices: int, store: str) -> Iterator[tuple[str, str]]:
@@ -102,10 +103,11 @@ def _flow(
     )
 
 
-def _latencies(late_ms: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[tuple[str, str]]:
-    late_ms = late_ms[int(_WARM * len(late_ms)) :]
-    cuts = ", ".join(f"p{q:g} {np.percentile(late_ms, q):.0f} ms" for q in (50, 99, 99.9))
-    yield "from sending to PUBACK", f"{cuts}, at most {late_ms.max()} ms"
+def _latencies(counts: NDArray[np.int64]) -> Iterator[tuple[str, str]]:
+    """Yield the quantiles of (ms,) counts."""
+    up_to = counts.cumsum() / counts.sum()
+    cuts = ", ".join(f"p{q:g} {np.searchsorted(up_to, q / 100)} ms" for q in (50, 99, 99.9))
+    yield "from sending to PUBACK", f"{cuts}, at most {np.flatnonzero(counts)[-1]} ms"
 
 
 def _ready(data: Path) -> bool:
@@ -151,16 +153,15 @@ def _influxd(folder: Path) -> Iterator[str]:
 def _send(port: int, rate: int, seconds: float, devices: int) -> None:
     """Send at the rate, as long as the broker acknowledges; print how many and in what time."""
     peer = Peer(port, "publisher", 5, clean=True)
-    acknowledged, done = 0, threading.Event()
+    acknowledged = 0
 
     def count() -> None:
         nonlocal acknowledged
-        while not done.is_set() or acknowledged < sent:
+        while True:
             acknowledged += sum(isinstance(p, Puback) for p in peer.read())
 
     sent, began_s = 0, time.monotonic()
-    reader = threading.Thread(target=count, daemon=True)
-    reader.start()
+    threading.Thread(target=count, daemon=True).start()
     while (now_s := time.monotonic() - began_s) < seconds:
         due = min(int(rate * now_s), acknowledged + _AHEAD) - sent
         time_ms = time.time_ns() // 1_000_000
@@ -168,16 +169,16 @@ def _send(port: int, rate: int, seconds: float, devices: int) -> None:
             peer.send(b"".join(encode_reading(sent + i, devices, time_ms)[0] for i in range(due)))
             sent += due
         time.sleep(_TURN_S)
-    done.set()
-    took_s = time.monotonic() - began_s
-    reader.join(60)
-    print(sent, took_s)
+    while acknowledged < sent:
+        time.sleep(_TURN_S)
+    print(sent, time.monotonic() - began_s)
 
 
 def _ingest(config: Path, file: Path) -> None:
     """Run the role, and note how old each reading is when it is acknowledged."""
     sent_ms: dict[int, int] = {}
-    late_ms: list[int] = []
+    counts = np.zeros(_LONGEST_MS + 1, np.int64)  # a list would show as growing memory
+    began_s = 0.0
     offer, acknowledge = Intake.offer, Session.acknowledge
 
     def timed_offer(self: Intake, generation: int, messages: list[Publish]) -> None:
@@ -185,14 +186,18 @@ def _ingest(config: Path, file: Path) -> None:
         offer(self, generation, messages)
 
     def timed_acknowledge(self: Session, generation: int, packet_ids: Sequence[int]) -> None:
+        nonlocal began_s
         acknowledge(self, generation, packet_ids)
-        now_ms = time.time_ns() // 1_000_000
-        late_ms.extend([now_ms - sent_ms[i] for i in packet_ids])
+        now_ms, now_s = time.time_ns() // 1_000_000, time.monotonic()
+        began_s = began_s or now_s
+        if now_s - began_s > _WARM_S:
+            late_ms = np.array([now_ms - sent_ms[i] for i in packet_ids])
+            counts[:] += np.bincount(np.clip(late_ms, 0, _LONGEST_MS), minlength=len(counts))
 
     Intake.offer = timed_offer  # type: ignore[method-assign]
     Session.acknowledge = timed_acknowledge  # type: ignore[method-assign]
     role.run(load_config(config))
-    np.save(file, np.array(late_ms, np.int64))
+    np.save(file, counts)
 
 
 if __name__ == "__main__":
