@@ -81,8 +81,9 @@ class Engine:
         self.watermark_ms = np.empty(0, np.int64)
         self.mismatch = np.empty(0, np.bool_)
         """Devices whose kind differs from the registry's."""
-        self.counters = {name: int(state.meta.get(name, 0)) for name in ("analysed", "too_late", "future",
-                                                                         "kind_mismatch")}
+        self.counters = {
+            name: int(state.meta.get(name, 0)) for name in ("analysed", "too_late", "future", "kind_mismatch", "lost")
+        }
         self.cursor = int(state.meta.get("cursor", 0))
         self.clock_ms = 0
         """Newest commit time of the journal."""
@@ -171,6 +172,9 @@ class Engine:
             self.use_rules_json(entry.body)
         elif entry.type is EntryType.TICK:
             self._tick(entry)
+        elif entry.type is EntryType.LOST:
+            self.counters["analysed"] += entry.readings
+            self.counters["lost"] += entry.readings
         self.clock_ms = max(self.clock_ms, entry.time_ms)
 
     # ---- time

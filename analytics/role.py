@@ -18,7 +18,7 @@ from analytics.snapshot import Snapshots, recall, restore
 from store import orders
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
-from store.roles import RoleLock, RoleStatus, wall_ms, write_status
+from store.roles import RoleLock, RoleStatus, explained, wall_ms, write_status
 from store.state import StateReader, StateWriter
 from telemetry.config import Config
 from telemetry.errors import JournalError, StoreError
@@ -170,7 +170,7 @@ def _to_ticks(entries: list[Entry]) -> list[list[Entry]]:
 
 def run(config: Config) -> None:
     """Run the analytics role until SIGTERM or SIGINT."""
-    with RoleLock(config.data, "analytics"):
+    with RoleLock(config.data, "analytics"), explained(config.data, "analytics"):
         stop = threading.Event()
 
         def end(_signal: int, _frame: FrameType | None) -> None:

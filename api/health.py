@@ -44,9 +44,12 @@ def readiness(data: Path, own: RoleStatus | None = None) -> tuple[bool, dict[str
         if status is None:
             reasons.append(f"{role} has never run on {data}; start 'voltair run' or 'voltair {role}'")
         elif not runs:
-            reasons.append(f"{role} has been silent for {(age_ms or 0) / 1000:.0f} s; see its log, or start it")
+            last = "; ".join(status.problems) or "see its log, or start it"
+            reasons.append(f"{role} has been silent for {(age_ms or 0) / 1000:.0f} s; {last}")
         elif role == "ingest" and not status.ready:
             reasons += [f"ingest: {p}" for p in status.problems] or ["ingest is not subscribed yet"]
+        elif role == "analytics" and not status.ready:
+            reasons += [f"analytics: {p}" for p in status.problems]
         else:
             degraded += [f"{role}: {p}" for p in status.problems]
     state = "not ready" if reasons else "degraded" if degraded else "ready"
@@ -75,6 +78,7 @@ class RiverCollector(Collector):
             "readings_analysed": (progress.analysed, "readings settled in analytics"),
             "readings_too_late": (progress.too_late, "readings older than corrections reach"),
             "readings_future": (progress.future, "readings ahead of the clock"),
+            "readings_lost": (progress.lost, "readings of damaged journal entries"),
             "readings_kind_mismatch": (progress.kind_mismatch, "readings of a kind that the registry denies"),
         }
         for name, (value, text) in totals.items():

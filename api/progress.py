@@ -30,6 +30,8 @@ class Progress(msgspec.Struct, frozen=True):
     too_late: int
     future: int
     kind_mismatch: int
+    lost: int
+    """Readings of damaged journal entries, which `voltair journal repair` has marked."""
     connected: bool
     """Ingest alive, connected and subscribed within the last 3 s."""
     derived_pending: int
@@ -62,6 +64,7 @@ def read_progress(data: Path, deliveries_pending: int) -> Progress:
         too_late=_count(state, "too_late"),
         future=_count(state, "future"),
         kind_mismatch=_count(state, "kind_mismatch"),
+        lost=_count(state, "lost"),
         connected=is_connected(read_status(data, "ingest")),
         derived_pending=max(0, newest - _count(series, "derived_cursor")),
         deliveries_pending=deliveries_pending,

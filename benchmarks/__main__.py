@@ -2,23 +2,26 @@
 
 river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
+flow: readings sent at a steady rate through every role: what is kept up with, how late, in how much memory.
 simulate: a week of the largest simulated stations, on one core.
 alerts: ten thousand alerts at once, and alerts over kills of the API.
 latency: from a status on MQTT to the webhook, under load.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 load: what `voltair simulate --load` can send from one core.
-crash: kill -9 of every role and of InfluxDB, and what is left.
+crash: kill -9 of every role, of InfluxDB and of the broker, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
 
 from benchmarks.alert_latency import measure_latency
 from benchmarks.alerts import measure_alerts
 from benchmarks.crash import measure_crash
 from benchmarks.dispatch import measure_dispatch
+from benchmarks.flow import measure_flow
 from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
@@ -38,6 +41,11 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     river.add_argument("--duration", default="4h", help="how much of it")
     ingest = parts.add_parser("ingest")
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
+    flow = parts.add_parser("flow")
+    flow.add_argument("--rate", type=int, default=10_000, help="readings a second")
+    flow.add_argument("--seconds", type=float, default=60.0)
+    flow.add_argument("--devices", type=int, default=1_000)
+    flow.add_argument("--store", choices=("sqlite", "influx", "none"), default="influx", help="none: ingest alone")
     simulate = parts.add_parser("simulate")
     simulate.add_argument("--days", type=float, default=7.0, help="how much of it")
     alerts = parts.add_parser("alerts")
@@ -69,28 +77,20 @@ def main() -> None:
     if not arguments or arguments[0] not in {*known, "-h", "--help"}:
         arguments.insert(0, "river")
     chosen = parser.parse_args(arguments)
-    match chosen.what:
-        case "river":
-            found = iter(measure_river(chosen.scenario, chosen.duration).items())
-        case "ingest":
-            found = measure_ingest(chosen.messages)
-        case "simulate":
-            found = measure_simulate(chosen.days)
-        case "alerts":
-            found = measure_alerts(chosen.alerts, chosen.kills)
-        case "latency":
-            found = measure_latency(chosen.rate, chosen.seconds)
-        case "leaks":
-            found = measure_leaks(chosen.stations)
-        case "dispatch":
-            found = measure_dispatch(chosen.cases, chosen.seed)
-        case "load":
-            found = iter(measure_load(chosen.devices, chosen.messages).items())
-        case "crash":
-            found = measure_crash(chosen.kills)
-        case _:
-            found = measure_fuzz(chosen.seconds, chosen.seed)
-    for name, value in found:
+    measures: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
+        "river": lambda: iter(measure_river(chosen.scenario, chosen.duration).items()),
+        "ingest": lambda: measure_ingest(chosen.messages),
+        "flow": lambda: measure_flow(chosen.rate, chosen.seconds, chosen.devices, chosen.store),
+        "simulate": lambda: measure_simulate(chosen.days),
+        "alerts": lambda: measure_alerts(chosen.alerts, chosen.kills),
+        "latency": lambda: measure_latency(chosen.rate, chosen.seconds),
+        "leaks": lambda: measure_leaks(chosen.stations),
+        "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),
+        "load": lambda: iter(measure_load(chosen.devices, chosen.messages).items()),
+        "crash": lambda: measure_crash(chosen.kills),
+        "fuzz": lambda: measure_fuzz(chosen.seconds, chosen.seed),
+    }
+    for name, value in measures[chosen.what]():
         print(f"{name:<48}{value}", flush=True)
 
 

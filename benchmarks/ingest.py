@@ -77,7 +77,7 @@ def _wait_for(port: int) -> None:
     sys.exit(f"mosquitto does not listen on {port}")
 
 
-class _Peer:
+class Peer:
     """A blocking connection to the broker."""
 
     def __init__(self, port: int, client_id: str, version: int, *, clean: bool) -> None:
@@ -107,29 +107,35 @@ class _Peer:
 
 
 def _leave_session(port: int, client_id: str, version: int) -> None:
-    peer = _Peer(port, client_id, version, clean=False)
+    peer = Peer(port, client_id, version, clean=False)
     peer.send(encode_subscribe(version, 1, [FILTER]))
     assert any(isinstance(p, Suback) and p.codes == (1,) for p in peer.read())
     peer.close(version)
 
 
+def encode_reading(sent: int, devices: int, time_ms: int) -> tuple[bytes, int]:
+    """Return the packet of one reading, the devices in turn, and the size of its payload."""
+    device, step = sent % devices, sent // devices
+    payload = (
+        b'{"ts":%d,"seq":%d,"status":"Charging","power_kw":%.2f,"energy_kwh":%.3f,"current_a":%.1f,'
+        b'"voltage_v":229.8,"offered_kw":7.0,"temperature_c":31.5}'
+        % (time_ms, step, 6.5 + device % 1_000 / 1_000, 10_000 + step / 100, 28 + device % 1_000 / 500)
+    )
+    topic = f"voltair/v1/s{device // 40}/port/p{device:04}/telemetry"
+    return encode_publish(5, topic, payload, packet_id=sent % 60_000 + 1), len(payload)
+
+
 def _publish(port: int, n: int) -> float:
     """Publish n readings; return the mean size of their payloads."""
-    peer = _Peer(port, "publisher", 5, clean=True)
+    peer = Peer(port, "publisher", 5, clean=True)
     acknowledged = sent = size = 0
     while acknowledged < n:
         group = []
         while sent < n and sent - acknowledged < _AHEAD and len(group) < 100:
-            device, step = sent % DEVICES, sent // DEVICES
-            payload = (
-                b'{"ts":%d,"seq":%d,"status":"Charging","power_kw":%.2f,"energy_kwh":%.3f,"current_a":%.1f,'
-                b'"voltage_v":229.8,"offered_kw":7.0,"temperature_c":31.5}'
-                % (_START_MS + 5_000 * step, step, 6.5 + device / 1_000, 10_000 + step / 100, 28 + device / 500)
-            )
-            size += len(payload)
+            packet, length = encode_reading(sent, DEVICES, _START_MS + 5_000 * (sent // DEVICES))
+            size += length
             sent += 1
-            topic = f"voltair/v1/s{device // 40}/port/p{device:04}/telemetry"
-            group.append(encode_publish(5, topic, payload, packet_id=sent % 60_000 + 1))
+            group.append(packet)
         if group:
             peer.send(b"".join(group))
         acknowledged += sum(isinstance(p, Puback) for p in peer.read())

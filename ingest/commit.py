@@ -6,6 +6,7 @@ meanwhile, so nothing is lost.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ingest.decoded import Decoded
-from ingest.retention import entries_done
+from store.cursors import entries_done, entries_reached
 from store.deadletters import DeadLetter, DeadLetterWriter
 from store.journal import EntryType, JournalWriter
 from store.roles import wall_ms
@@ -21,6 +22,8 @@ from telemetry.config import Config, duration
 from telemetry.errors import JournalError, JournalFull
 
 T = TypeVar("T")
+
+_log = logging.getLogger("voltair.ingest")
 
 RETRY_S = 1.0
 """A full journal is tried again after this long."""
@@ -44,6 +47,7 @@ class Committer:
             # Only closed segments can go: a full journal must have some.
             segment_bytes=min(config.journal.segment_bytes, limit // 4),
             max_bytes=limit,
+            reached=entries_reached(config.data),
         )
         self._letters = DeadLetterWriter(config.data / "journal", self.journal.next_number - 1)
         self._data: Path = config.data
@@ -190,8 +194,12 @@ class Committer:
         try:
             await self._in_thread(work)
         except JournalFull as error:
+            if self.full is None:
+                _log.warning("nothing is acknowledged until there is room: %s", error)
             self.full = str(error)
             return False
+        if self.full is not None:
+            _log.warning("the journal takes more again")
         self.full = None
         return True
 

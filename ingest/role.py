@@ -16,7 +16,7 @@ from ingest.rebirths import Rebirths
 from ingest.session import Session
 from ingest.watched import RulesFile, StationsFile, WatchedFile
 from store.journal import EntryType, JournalWriter
-from store.roles import RoleLock, RoleStatus, wall_ms, write_status
+from store.roles import RoleLock, RoleStatus, explained, wall_ms, write_status
 from telemetry.config import Config
 from telemetry.registry import Registry
 from wire.foreign import ForeignDecoders
@@ -41,7 +41,7 @@ def run(config: Config) -> None:
     ConfigError
         If a decoder is wrong, the broker refuses the login, or TLS files are wrong.
     """
-    with RoleLock(config.data, ROLE):
+    with RoleLock(config.data, ROLE), explained(config.data, ROLE):
         factory: Callable[[], asyncio.AbstractEventLoop] | None = None
         with contextlib.suppress(ImportError):
             import uvloop  # noqa: PLC0415 - the extra `speed`

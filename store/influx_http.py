@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from telemetry.config import InfluxConfig
 from telemetry.errors import StoreError, StoreUnavailable
+from telemetry.times import parse_duration_ms
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
@@ -49,8 +50,15 @@ def write_client(config: InfluxConfig) -> WriteClient:
     return _DatabaseClient(config) if config.version == 1 else _BucketClient(config)
 
 
-def query(config: InfluxConfig, database: str, statement: str) -> list[dict[str, Any]]:
+def query(
+    config: InfluxConfig, database: str, statement: str, *, missing_is_empty: bool = True
+) -> list[dict[str, Any]]:
     """Run one InfluxQL statement and return its series: `{"name", "tags", "columns", "values"}`, times in ns.
+
+    Parameters
+    ----------
+    missing_is_empty
+        Whether a database that is not there yet answers like an empty one.
 
     Raises
     ------
@@ -69,12 +77,25 @@ def query(config: InfluxConfig, database: str, statement: str) -> list[dict[str,
         raise StoreError(msg)
     result = msgspec.json.decode(reply.text)["results"][0]
     if "error" in result:
-        if "database not found" in result["error"]:
+        if missing_is_empty and "database not found" in result["error"]:
             return []
         msg = f"InfluxDB {config.url} refuses {statement!r}: {result['error']}"
         raise StoreError(msg)
     series: list[dict[str, Any]] = result.get("series", [])
     return series
+
+
+def go_duration_ms(text: str) -> int:
+    """Return a duration such as `720h0m0s` in ms; `0s` is for ever, 0."""
+    total_ms = 0
+    number = ""
+    for letter in text:
+        if letter.isalpha():
+            total_ms += parse_duration_ms(number + letter) or 0
+            number = ""
+        else:
+            number += letter
+    return total_ms
 
 
 class _DatabaseClient:

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from store.sqlite import connect
-from telemetry.errors import JournalError, JournalFull
+from telemetry.errors import FrameError, JournalError, JournalFull
 from telemetry.frame import Frame, decode_frame, encode_frame
 
 
@@ -29,6 +29,8 @@ class EntryType(IntEnum):
     TICK = 2
     REGISTRY = 3
     RULES = 4
+    LOST = 5
+    """An entry of a damaged segment that could not be read (`store.journal_repair`): empty, it counts its readings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,17 @@ class Entry:
     body: bytes
 
     def frame(self) -> Frame:
-        """Decode the body of a FRAME entry."""
-        return decode_frame(self.body)
+        """Decode the body of a FRAME entry.
+
+        Raises
+        ------
+        JournalError
+            If it is damaged.
+        """
+        try:
+            return decode_frame(self.body)
+        except FrameError as error:
+            raise JournalError(damaged(f"entry {self.number} of the journal", error)) from error
 
     def tick(self) -> Tick:
         """Decode the body of a TICK entry."""
@@ -89,6 +100,14 @@ CREATE TABLE entry(number INTEGER PRIMARY KEY, type INTEGER, time_ms INTEGER, re
 CREATE TABLE device(idx INTEGER PRIMARY KEY, station TEXT, kind TEXT, device TEXT);
 CREATE TABLE station_now(station TEXT PRIMARY KEY, now_ms INTEGER) WITHOUT ROWID;
 """
+
+
+def damaged(what: object, error: object) -> str:
+    """Return what to say of a part of the journal that cannot be read, and the way out."""
+    return (
+        f"{what} is damaged ({error}). Nothing is touched. Stop Voltair, see whether the disk is in order, run "
+        "'voltair journal repair' (it keeps all that can be read, and the damaged file), then start again"
+    )
 
 
 def segment_files(folder: Path) -> list[tuple[int, Path]]:
@@ -119,9 +138,20 @@ class JournalWriter:
 
     @classmethod
     def open(
-        cls, folder: Path, *, clock_mode: str, segment_bytes: int = 268_435_456, max_bytes: int = 10_000_000_000
+        cls,
+        folder: Path,
+        *,
+        clock_mode: str,
+        segment_bytes: int = 268_435_456,
+        max_bytes: int = 10_000_000_000,
+        reached: int = 0,
     ) -> "JournalWriter":
         """Open the journal of a data directory, or start it.
+
+        Parameters
+        ----------
+        reached
+            Number of the last entry that a consumer has done: a journal that ends before it would give numbers twice.
 
         Raises
         ------
@@ -130,46 +160,47 @@ class JournalWriter:
         """
         folder.mkdir(parents=True, exist_ok=True)
         segments = segment_files(folder)
-        if segments:
-            path = segments[-1][1]
-            db = connect(path, durable=True)
-            try:
+        try:
+            if segments and not _has_tables(segments[-1][1]):
+                # Begun and killed before its first commit: no entry can be inside.
+                unlink_segment(segments.pop()[1])
+            if segments:
+                db = connect(segments[-1][1], durable=True)
                 meta = dict(db.execute("SELECT key, value FROM meta"))
-            except sqlite3.DatabaseError:
-                meta = {}
-            if "journal_id" not in meta:
-                # Created and killed before its first commit: no entry can be inside.
-                db.close()
-                _unlink_segment(path)
-                return cls.open(
-                    folder, clock_mode=clock_mode, segment_bytes=segment_bytes, max_bytes=max_bytes
-                )
-        else:
-            meta = {
-                "journal_id": uuid.uuid4().hex, "clock_mode": clock_mode, "first": 1, "crc": 0,
-                "totals": msgspec.json.encode(Totals()).decode(),
-            }
-            db = _new_segment(folder, meta)
-        if meta["clock_mode"] != clock_mode:
-            raise JournalError(other_clock_mode(folder, meta["clock_mode"], clock_mode))
-        last = db.execute("SELECT max(number) FROM entry").fetchone()[0]
-        writer = cls(
-            folder=folder,
-            journal_id=meta["journal_id"],
-            clock_mode=clock_mode,
-            totals=msgspec.json.decode(meta["totals"], type=Totals),
-            devices={DeviceKey(s, k, d): i for i, s, k, d in db.execute("SELECT * FROM device")},
-            station_now=dict(db.execute("SELECT * FROM station_now")),
-            next_number=(last or int(meta["first"]) - 1) + 1,
-            segment_bytes=segment_bytes,
-            max_bytes=max_bytes,
-            _db=db,
-            _crc=int(meta["crc"]),
-        )
-        writer._open_bytes = db.execute("SELECT coalesce(sum(length(body)), 0) FROM entry").fetchone()[0]
-        writer._closed_bytes = sum(p.stat().st_size for _, p in segment_files(folder)[:-1])
-        for type_, body in db.execute("SELECT type, body FROM entry WHERE type IN (3, 4) ORDER BY number"):
-            writer._latest[EntryType(type_)] = body
+            else:
+                meta = {
+                    "journal_id": uuid.uuid4().hex, "clock_mode": clock_mode, "first": 1, "crc": 0,
+                    "totals": msgspec.json.encode(Totals()).decode(),
+                }  # fmt: skip
+                db = new_segment(folder / _name(1), meta)
+            if meta["clock_mode"] != clock_mode:
+                raise JournalError(other_clock_mode(folder, meta["clock_mode"], clock_mode))
+            last = db.execute("SELECT max(number) FROM entry").fetchone()[0] or int(meta["first"]) - 1
+            if last < reached:
+                short = f"it ends at entry {last}, and analytics or the writer has done entry {reached}"
+                raise JournalError(damaged(f"the journal {folder}", short))
+            writer = cls(
+                folder=folder,
+                journal_id=meta["journal_id"],
+                clock_mode=clock_mode,
+                totals=msgspec.json.decode(meta["totals"], type=Totals),
+                devices={DeviceKey(s, k, d): i for i, s, k, d in db.execute("SELECT * FROM device")},
+                station_now=dict(db.execute("SELECT * FROM station_now")),
+                next_number=last + 1,
+                segment_bytes=segment_bytes,
+                max_bytes=max_bytes,
+                _db=db,
+                _crc=int(meta["crc"]),
+            )
+            writer._open_bytes = db.execute("SELECT coalesce(sum(length(body)), 0) FROM entry").fetchone()[0]
+            writer._closed_bytes = sum(p.stat().st_size for _, p in segment_files(folder)[:-1])
+            for type_, body in db.execute("SELECT type, body FROM entry WHERE type IN (3, 4) ORDER BY number"):
+                writer._latest[EntryType(type_)] = body
+        except sqlite3.OperationalError as error:
+            msg = f"the journal {folder} cannot be opened ({error}); see free space, rights and its disk"
+            raise JournalError(msg) from error
+        except (sqlite3.DatabaseError, KeyError) as error:
+            raise JournalError(damaged(segments[-1][1], error)) from error
         return writer
 
     def latest(self, type_: EntryType) -> bytes | None:
@@ -252,6 +283,8 @@ class JournalWriter:
                 db.execute("ROLLBACK")
             msg = f"the journal {self.folder} cannot be written ({error}); free space on its disk"
             raise JournalFull(msg) from error
+        except sqlite3.DatabaseError as error:
+            raise JournalError(damaged(f"the open segment of {self.folder}", error)) from error
         self.next_number, self._crc, self.totals = number, crc, totals
         self._open_bytes += size
         self.devices.update(new_devices)
@@ -267,9 +300,8 @@ class JournalWriter:
         """Start a new segment, then close the old one: checksum in place, one plain file."""
         old = self._db
         meta = dict(old.execute("SELECT key, value FROM meta"))
-        self._db = _new_segment(
-            self.folder, {**meta, "first": self.next_number, "crc": 0}, self.devices, self.station_now
-        )
+        meta |= {"first": self.next_number, "crc": 0}
+        self._db = new_segment(self.folder / _name(self.next_number), meta, self.devices, self.station_now)
         old.execute("INSERT OR REPLACE INTO meta VALUES('closed', 1)")
         with contextlib.suppress(sqlite3.OperationalError):
             # A reader that is inside just now keeps the WAL alive; the segment is complete all the same.
@@ -292,12 +324,9 @@ class JournalWriter:
         segments = segment_files(self.folder)
         retired = 0
         for (_, path), (next_first, _) in pairwise(segments):
-            db = connect(path, read_only=True)
-            ended_ms = db.execute("SELECT max(time_ms) FROM entry").fetchone()[0]
-            db.close()
-            if next_first - 1 > done or ended_ms >= before_ms:
+            if next_first - 1 > done or _ended_ms(path, next_first - 1) >= before_ms:
                 break
-            _unlink_segment(path)
+            unlink_segment(path)
             retired += 1
         self._closed_bytes = sum(p.stat().st_size for _, p in segment_files(self.folder)[:-1])
         return retired
@@ -307,13 +336,32 @@ class JournalWriter:
         self._db.close()
 
 
-def _new_segment(
-    folder: Path,
+def _name(first: int) -> str:
+    return f"{first:012d}.db"
+
+
+def _has_tables(path: Path) -> bool:
+    with contextlib.closing(connect(path, durable=True)) as db:
+        return bool(db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+
+
+def _ended_ms(path: Path, last: int) -> int:
+    """Return when a closed segment ended, by its last entry."""
+    with contextlib.closing(connect(path, read_only=True)) as db:
+        try:
+            return int(db.execute("SELECT time_ms FROM entry WHERE number = ?", (last,)).fetchone()[0])
+        except (sqlite3.DatabaseError, TypeError):
+            return int(1000 * path.stat().st_mtime)  # damaged, and all have passed it
+
+
+def new_segment(
+    path: Path,
     meta: Mapping[str, object],
     devices: Mapping[DeviceKey, int] | None = None,
     station_now: Mapping[str, int] | None = None,
+    entries: Iterable[tuple[int, EntryType, int, int, bytes]] = (),
 ) -> sqlite3.Connection:
-    path = folder / f"{meta['first']:012d}.db"
+    """Make a segment's file in one transaction and return it, open."""
     db = connect(path, durable=True)
     db.execute("BEGIN IMMEDIATE")
     for statement in _SCHEMA.split(";"):
@@ -324,11 +372,13 @@ def _new_segment(
         [(i, k.station, k.kind, k.device) for k, i in (devices or {}).items()],
     )
     db.executemany("INSERT INTO station_now VALUES(?, ?)", list((station_now or {}).items()))
+    db.executemany("INSERT INTO entry VALUES(?, ?, ?, ?, ?)", entries)
     db.execute("COMMIT")
     return db
 
 
-def _unlink_segment(path: Path) -> None:
+def unlink_segment(path: Path) -> None:
+    """Remove a segment's files."""
     for suffix in ("-wal", "-shm", ""):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 

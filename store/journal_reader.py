@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from store.journal import DeviceKey, Entry, EntryType, Totals, other_clock_mode, segment_files
+from store.journal import DeviceKey, Entry, EntryType, Totals, damaged, other_clock_mode, segment_files
 from store.sqlite import connect
 from telemetry.errors import ConfigError, JournalError
 
@@ -70,11 +70,7 @@ class JournalReader:
             except sqlite3.DatabaseError as error:
                 if "no such table" in str(error):
                     return []
-                msg = (
-                    f"journal segment {self._path} cannot be read ({error}); stop Voltair, keep the file, and "
-                    "restore it from a backup"
-                )
-                raise JournalError(msg) from error
+                raise JournalError(damaged(self._path, error)) from error
             if entries:
                 return entries
             # At the end of a closed segment the next one may have begun meanwhile.
@@ -117,6 +113,8 @@ class JournalReader:
                 last = db.execute("SELECT max(number) FROM entry").fetchone()[0]
             except sqlite3.OperationalError:
                 continue
+            except sqlite3.DatabaseError as error:
+                raise JournalError(damaged(path, error)) from error
             finally:
                 db.close()
             if "journal_id" in meta:

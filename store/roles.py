@@ -3,13 +3,15 @@
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 import msgspec
 
-from telemetry.errors import RoleLocked
+from telemetry.errors import RoleLocked, VoltairError
 
 ROLES = ("ingest", "analytics", "writer", "api")
 
@@ -82,6 +84,21 @@ def write_status(data: Path, status: RoleStatus) -> None:
     temporary = path.with_suffix(".json.new")
     temporary.write_bytes(msgspec.json.encode(status))
     temporary.replace(path)
+
+
+@contextmanager
+def explained(data: Path, role: str) -> Iterator[None]:
+    """Where the role ends by an error, leave the reason in its status: `/readyz` tells it until the role works."""
+    started_ms = wall_ms()
+    try:
+        yield
+    except VoltairError as error:
+        status = RoleStatus(
+            role=role, pid=os.getpid(), started_ms=started_ms, updated_ms=wall_ms(), problems=[str(error)]
+        )
+        with suppress(OSError):
+            write_status(data, status)
+        raise
 
 
 def read_status(data: Path, role: str) -> RoleStatus | None:

@@ -23,6 +23,13 @@ class Outcome:
 class SeriesStore(Protocol):
     """Where the writer puts points. The same point may be put again: its fields merge."""
 
+    batch: int
+    """Readings or points that are put at once, about."""
+    worth: int
+    """Fewer readings than these wait for more,"""
+    gather_ms: int
+    """but no longer than this."""
+
     def put(self, batch: Sequence[Points]) -> Outcome:
         """Store points in order; return when every one is settled.
 

@@ -1,7 +1,11 @@
 """InfluxDB as the series store: every line is stored, counted beyond retention, or kept aside with its reason."""
 
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
+from zlib import crc32
 
 from store.influx_http import Reply, WriteClient, query, write_client
 from store.schema import Aggregation, is_fine
@@ -15,6 +19,10 @@ LINES = 5_000
 """Lines of one request."""
 BODY_BYTES = 8 * 1024 * 1024
 """Size of one request."""
+IN_FLIGHT = 4
+"""Requests under way at once."""
+GATHER_MS = 1_000
+"""Fewer lines than a request holds wait this long for more."""
 
 _DROPPED = re.compile(r"dropped=(\d+)")
 _LIMIT = re.compile(r"max-(?:values-per-tag|series-per-database|series)[^:]*limit exceeded")
@@ -37,21 +45,32 @@ class InfluxSeries:
         Retention of raw readings and one-minute rows in a database that has to be made; None: for ever.
     """
 
+    batch = IN_FLIGHT * LINES
+    worth = LINES
+    gather_ms = GATHER_MS
+
     def __init__(self, config: InfluxConfig, keep_ms: int | None = None) -> None:
         self._config = config
         self._keep_ms = keep_ms
         self._client: WriteClient = write_client(config)
 
     def put(self, batch: Sequence[Points]) -> Outcome:
-        """Post lines, 5,000 at a time, in order."""
+        """Post lines, 5,000 at a time; those of one series in order, different ones side by side."""
         lines: dict[str, list[str]] = {}
         for points in batch:
             lines.setdefault(database_of(self._config, points.measurement), []).extend(to_lines(points))
+        lanes = [
+            partial(self._post, database, lane) for database, all_lines in lines.items() for lane in _lanes(all_lines)
+        ]
+        outcomes = side_by_side(lanes)
+        refused = tuple(chain.from_iterable(outcome.refused for outcome in outcomes))
+        return Outcome(refused, sum(outcome.beyond_retention for outcome in outcomes))
+
+    def _post(self, database: str, lines: list[str]) -> Outcome:
         refused: list[tuple[str, str]] = []
-        beyond = 0
-        for database, all_lines in lines.items():
-            for begin in range(0, len(all_lines), LINES):
-                beyond += self._settle(database, all_lines[begin : begin + LINES], refused)
+        beyond = sum(
+            self._settle(database, lines[begin : begin + LINES], refused) for begin in range(0, len(lines), LINES)
+        )
         return Outcome(tuple(refused), beyond)
 
     def _settle(self, database: str, lines: list[str], refused: list[tuple[str, str]]) -> int:
@@ -129,6 +148,44 @@ class InfluxSeries:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+
+def _lanes(lines: list[str]) -> list[list[str]]:
+    """Return lines in groups that may go side by side: of two values of one point the later must come later."""
+    count = min(IN_FLIGHT, -(-len(lines) // LINES))
+    if count <= 1:
+        return [lines] if lines else []
+    lanes: list[list[str]] = [[] for _ in range(count)]
+    for line in lines:
+        # Up to the first space: the series, or the same part of its name.
+        lanes[crc32(line[: line.index(" ")].encode()) % count].append(line)
+    return lanes
+
+
+def side_by_side(work: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
+    """Do everything at once and return when all of it has ended; raise the first error.
+
+    In threads that do not keep a process from ending while a server hangs.
+    """
+    done: dict[int, Outcome] = {}
+    failed: dict[int, BaseException] = {}
+
+    def run(place: int) -> None:
+        try:
+            done[place] = work[place]()
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
+            failed[place] = error
+
+    threads = [threading.Thread(target=run, args=(place,), daemon=True) for place in range(1, len(work))]
+    for thread in threads:
+        thread.start()
+    if work:
+        run(0)
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[min(failed)]
+    return [done[place] for place in range(len(work))]
 
 
 def read_series(config: InfluxConfig, asked: SeriesQuery) -> list[SeriesItem]:

@@ -49,6 +49,10 @@ class SqliteSeries:
         Retention of raw readings and one-minute rows; None: kept for ever.
     """
 
+    batch = 5_000
+    worth = 1
+    gather_ms = 0
+
     def __init__(self, db: sqlite3.Connection, cutoff: Cutoff | None = None) -> None:
         self._db = db
         self._cutoff = cutoff

@@ -22,8 +22,8 @@ from telemetry.frame import Frame, concat_frames
 from telemetry.points import Points
 from wire.points_codec import decode_points
 
-BATCH = 5_000
-"""Readings or points of one batch, about."""
+_LOOK_MS = 100
+"""While more is waited for, the journal is looked at this often."""
 
 
 class Stream(Protocol):
@@ -63,6 +63,7 @@ class RawStream:
         self._ledger = ledger
         self._store = store
         self._bound = False
+        self._look_ms = 0
 
     def bind(self) -> None:
         """Make sure that series.db belongs to this journal.
@@ -88,8 +89,16 @@ class RawStream:
         """Settle one batch; see `Stream`."""
         if not self._bound:
             self.bind()
-        entries = self._journal.read(self._ledger["raw_cursor"], limit_readings=BATCH)
+        now_ms = wall_ms()
+        if now_ms < self._look_ms:
+            return False
+        store = self._store
+        entries = self._journal.read(self._ledger["raw_cursor"], limit_readings=store.batch)
         if not entries:
+            return False
+        readings = sum(entry.readings for entry in entries)
+        if readings < store.worth and 0 <= now_ms - entries[0].time_ms < store.gather_ms:
+            self._look_ms = now_ms + _LOOK_MS
             return False
         frames: dict[Kind, list[Frame]] = {}
         for entry in entries:
@@ -98,9 +107,9 @@ class RawStream:
                 frames.setdefault(frame.kind, []).append(frame)
         points = [frame_points(concat_frames(same), self._journal.devices) for same in frames.values()]
         with self._ledger.transaction():
-            self._ledger.record(self._store.put([p for p in points if len(p)]), wall_ms())
+            self._ledger.record(store.put([p for p in points if len(p)]), now_ms)
             self._ledger["raw_cursor"] = entries[-1].number
-            self._ledger.add("written", sum(entry.readings for entry in entries))
+            self._ledger.add("written", readings)
         return True
 
 
@@ -122,7 +131,7 @@ class DerivedStream:
         for n, points, body in self._rows():
             batch.append(decode_points(body))
             count, last = count + points, n
-            if count >= BATCH:
+            if count >= self._store.batch:
                 break
         if not batch:
             return False

@@ -61,7 +61,7 @@ class Lane:
             self._fail(f"series.db cannot be written ({error}); see whether its disk is full or damaged", None)
         else:
             if self._problem:
-                _log.info("%s: goes on", self._stream.name)
+                _log.warning("%s: goes on", self._stream.name)
             self._problem, self._pause_s = "", _FIRST_PAUSE_S
             return shipped
         finally:

@@ -11,7 +11,7 @@ import typer
 
 from telemetry.errors import ConfigError, VoltairError
 from voltair import cli_data, cli_simulators
-from voltair.cli_options import ConfigPath, role_config
+from voltair.cli_options import ConfigPath, configured, role_config
 
 app = typer.Typer(
     help="One monitor for EV charging stations and compressed-air stations.",
@@ -106,11 +106,17 @@ def demo(
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder for voltair.toml and stations.toml.")] = Path(),
 ) -> None:
-    """Write a first voltair.toml and stations.toml; existing files are left alone."""
+    """Write a first voltair.toml and stations.toml, or set up the InfluxDB that they name; what is there is kept."""
     from voltair.starter import write_starter
 
     for path in write_starter(folder):
         typer.echo(f"wrote {path}")
+    settings = configured(folder / "voltair.toml")
+    if settings.store.kind == "influx":
+        from voltair.setup_influx import set_up
+
+        for done in set_up(settings, folder):
+            typer.echo(done)
 
 
 @app.command()

@@ -10,6 +10,8 @@ from voltair.cli_options import ConfigPath, configured, role_config
 app = typer.Typer()
 letters_app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 app.add_typer(letters_app, name="dead-letters")
+journal_app = typer.Typer(help="The journal's files: look for damage, and go on after it.", no_args_is_help=True)
+app.add_typer(journal_app, name="journal")
 
 
 @app.command()
@@ -85,3 +87,30 @@ def list_letters(
         typer.echo(
             f"{letter.id}  {format_time(letter.time_ms)}  {letter.topic}  {letter.reason}  {letter.payload[:80]!r}"
         )
+
+
+@journal_app.command("check")
+def check_journal(config: ConfigPath = None) -> None:
+    """Read the whole journal and compare it with its checksums; exit 1 if a segment is damaged."""
+    settings = configured(config)
+    from store.journal_repair import check_journal as work
+
+    damaged = list(work(settings.data))
+    for path, problem in damaged:
+        typer.echo(f"{path}: {problem}")
+    typer.echo("run 'voltair journal repair' while Voltair is stopped" if damaged else "ok")
+    raise typer.Exit(int(bool(damaged)))
+
+
+@journal_app.command("repair")
+def repair_journal(config: ConfigPath = None) -> None:
+    """Keep all that can be read of damaged segments, and the damaged files beside; Voltair must be stopped."""
+    settings = configured(config)
+    from store.journal_repair import repair_journal as work
+
+    for done in work(settings.data):
+        typer.echo(
+            f"{done.file.name}: {done.problem}. Of {done.entries} entries {done.lost_entries} are lost, with "
+            f"{done.lost_readings} readings; the damaged file is {done.file}"
+        )
+    typer.echo("the journal is whole; go on with 'voltair run'")

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import httpx
 
-from store.influx_http import query
+from store.influx_http import go_duration_ms, query
 from telemetry.config import Config, InfluxConfig
 from telemetry.errors import StoreError
-from telemetry.times import parse_duration_ms
 from voltair.findings import Finding
 
 _ANSWER_S = 5.0
@@ -43,6 +43,9 @@ def examine_store(config: Config) -> Iterator[Finding]:
     if influx.version == 1:
         yield from _databases(config)
         yield from _limits(influx)
+        yield from _index(influx)
+    elif influx.version == 2:
+        yield _mappings(influx)
 
 
 def _version(influx: InfluxConfig, answer: httpx.Response) -> Finding:
@@ -77,7 +80,7 @@ def _databases(config: Config) -> Iterator[Finding]:
         raw = f"{influx.database}_raw"
         missing = [name for name in (influx.database, raw) if name not in names]
         if missing:
-            text = f"{', '.join(missing)} not made yet: the writer makes them with its first rows, if its user may"
+            text = f"{', '.join(missing)} not made yet: 'voltair init' makes them, or the writer, if its user may"
             yield Finding("series store databases", ok=True, text=text)
             return
         for name, wanted_ms in ((influx.database, None), (raw, keep_ms)):
@@ -98,7 +101,7 @@ def _retention(influx: InfluxConfig, name: str, wanted_ms: int | None) -> Findin
     if policy is None:
         text = f'{name} has no default policy; ALTER RETENTION POLICY "autogen" ON "{name}" DEFAULT'
         return Finding("series store retention", ok=False, text=text)
-    kept_ms = _go_duration_ms(policy["duration"])
+    kept_ms = go_duration_ms(policy["duration"])
     if kept_ms and (wanted_ms is None or kept_ms < wanted_ms):
         wanted = "INF" if wanted_ms is None else f"{wanted_ms // 1000}s"
         text = (
@@ -107,19 +110,6 @@ def _retention(influx: InfluxConfig, name: str, wanted_ms: int | None) -> Findin
         )
         return Finding("series store retention", ok=False, text=text)
     return Finding("series store retention", ok=True, text=f"{name} keeps {policy['duration'] if kept_ms else 'all'}")
-
-
-def _go_duration_ms(text: str) -> int:
-    """Return a duration such as `720h0m0s` in ms; `0s` is for ever, 0."""
-    total_ms = 0
-    number = ""
-    for letter in text:
-        if letter.isalpha():
-            total_ms += parse_duration_ms(number + letter) or 0
-            number = ""
-        else:
-            number += letter
-    return total_ms
 
 
 def _limits(influx: InfluxConfig) -> Iterator[Finding]:
@@ -144,3 +134,44 @@ def _limits(influx: InfluxConfig) -> Iterator[Finding]:
         yield Finding("series store limits", ok=False, text=text)
     elif found:
         yield Finding("series store limits", ok=True, text="no limit of series and tag values")
+
+
+def _index(influx: InfluxConfig) -> Iterator[Finding]:
+    """Look at the index of the shards that are there: one in memory grows with every device and alert."""
+    mine = {influx.database, f"{influx.database}_raw"}
+    try:
+        found = [series.get("tags", {}) for series in query(influx, "", "SHOW STATS FOR 'shard'")]
+    except StoreError as error:
+        yield Finding("series store index", ok=True, text=f"not shown to this user ({error})")
+        return
+    kinds = {_index_of(tags) for tags in found if tags.get("database") in mine}
+    if "inmem" in kinds:
+        text = (
+            'shards of Voltair are indexed in memory; set index-version = "tsi1" in [data] of influxdb.conf, convert '
+            "them with 'influx_inspect buildtsi' while InfluxDB is stopped, and start it"
+        )
+        yield Finding("series store index", ok=False, text=text)
+    elif kinds:
+        yield Finding("series store index", ok=True, text=", ".join(sorted(kinds)))
+
+
+def _index_of(tags: dict[str, str]) -> str:
+    """Return a shard's kind of index: named by the server from 1.7 on, before that seen in its folder."""
+    folder = Path(tags.get("path", ""))
+    if "indexType" in tags or not folder.is_absolute() or not folder.is_dir():
+        return tags.get("indexType", "not seen from here")
+    return "tsi1" if (folder / "index").is_dir() else "inmem"
+
+
+def _mappings(influx: InfluxConfig) -> Finding:
+    """Look whether both buckets can be asked by InfluxQL, as Grafana and the API do."""
+    missing = []
+    for bucket in (influx.bucket, f"{influx.bucket}_raw"):
+        try:
+            query(influx, bucket, "SHOW MEASUREMENTS LIMIT 1", missing_is_empty=False)
+        except StoreError:
+            missing.append(bucket)
+    if missing:
+        text = f"{', '.join(missing)}: no bucket, or none of this name in InfluxQL; run 'voltair init'"
+        return Finding("series store buckets", ok=False, text=text)
+    return Finding("series store buckets", ok=True, text=f"{influx.bucket} and {influx.bucket}_raw answer InfluxQL")

@@ -305,7 +305,8 @@ def test_progress_counts_what_is_on_disk(services: Services, client: Client) -> 
     found = client.get("/api/v1/progress").json()
     assert found == {
         "received": 10, "acknowledged": 9, "dead_lettered": 1, "rejected": 2, "journalled": 20, "written": 17,
-        "analysed": 18, "too_late": 1, "future": 2, "kind_mismatch": 3, "connected": False, "derived_pending": 2,
+        "analysed": 18, "too_late": 1, "future": 2, "kind_mismatch": 3, "lost": 0,
+        "connected": False, "derived_pending": 2,
         "deliveries_pending": 0, "watermark": {"harbour": "2026-11-18T11:06:39.000Z", "new": None},
     }
     status = RoleStatus(

@@ -1,10 +1,10 @@
 import contextlib
-import http.server
+import dataclasses
+import random
 import re
 import threading
 import time
-import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import harbour
@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from servers import Server, influxd, nginx, victoria_metrics
+from store_answers import answering
 
 from store import influx_http, series_influx, series_sqlite
 from store.ledger import Ledger
@@ -218,55 +219,6 @@ def test_a_limit_of_the_server_holds_and_says_what_to_raise(monkeypatch: pytest.
     assert not isinstance(caught.value, StoreUnavailable)
 
 
-class Answers(http.server.ThreadingHTTPServer):
-    """A server that answers as told and keeps the bodies of what it took."""
-
-    def __init__(self, answer: Callable[[list[str]], tuple[int, dict[str, str], bytes]]) -> None:
-        self.answer = answer
-        self.taken: list[str] = []
-        self.requests: list[tuple[str, dict[str, list[str]]]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        server = self.server
-        assert isinstance(server, Answers)
-        url = urllib.parse.urlsplit(self.path)
-        server.requests.append((url.path, urllib.parse.parse_qs(url.query)))
-        lines = self.rfile.read(int(self.headers["Content-Length"])).decode().split("\n")
-        status, headers, body = server.answer(lines)
-        if status < 300:
-            server.taken += lines
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def answering(answer: Callable[[list[str]], tuple[int, dict[str, str], bytes]]) -> Iterator[Answers]:
-    server = Answers(answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 BAD = re.compile(f" ({harbour.T0 + 7_000}|{harbour.T0 + 4_321_000})000000$")
 
 
@@ -282,7 +234,7 @@ def test_two_bad_lines_of_ten_thousand_are_set_aside_alone(version: int) -> None
         outcome = put(config, [points])
         every = series_influx.to_lines(points)
         refused = [line for line, _ in outcome.refused]
-        assert refused == [line for line in every if BAD.search(line)]
+        assert sorted(refused) == sorted(line for line in every if BAD.search(line))
         assert len(refused) == 2
         assert sorted(server.taken) == sorted(set(every) - set(refused))
         assert {reason for _, reason in outcome.refused} == {"400: unable to parse"}
@@ -356,3 +308,53 @@ def test_bodies_stay_below_their_limits(monkeypatch: pytest.MonkeyPatch) -> None
         put(InfluxConfig(url=server.url), [raw(3_000)])
         assert max(sizes) <= 20_000
         assert len(server.taken) == 3_000
+
+
+def test_requests_go_side_by_side_and_the_later_value_of_a_point_stays(
+    influx: Server, config: InfluxConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each point is put twice, 6,000 lines apart, with different values; requests take random times."""
+    monkeypatch.setattr(series_influx, "LINES", 1_000)
+    here, most = 0, 0
+    lock = threading.Lock()
+    chance = random.Random(1)  # noqa: S311 - delays, no secret
+
+    def answer(lines: list[str]) -> tuple[int, dict[str, str], bytes]:
+        nonlocal here, most
+        with lock:
+            here, most = here + 1, max(most, here + 1)
+            delay_s = chance.uniform(0.01, 0.2)
+        time.sleep(delay_s)  # the disorder is the test
+        params = {"db": config.database, "precision": "ns"}
+        httpx.post(f"{influx.url}/write", params=params, content="\n".join(lines)).raise_for_status()
+        with lock:
+            here -= 1
+        return 204, {}, b""
+
+    influx_http.query(config, "", f'CREATE DATABASE "{config.database}"')
+    first = frame_points(harbour.frame(6_000), harbour.DEVICES)
+    second = dataclasses.replace(first, fields={**first.fields, "power_kw": np.full(6_000, 8.5)})
+    with answering(answer) as server:
+        assert put(InfluxConfig(url=server.url), [first, second]) == Outcome()
+        assert len(server.requests) >= 12
+    assert most == series_influx.IN_FLIGHT
+    found = influx_http.query(config, config.database, 'SELECT power_kw FROM "port"')
+    assert [row[1] for row in found[0]["values"]] == [8.5] * 6_000
+
+
+def test_one_failed_request_holds_all_that_were_under_way() -> None:
+    ended = 0
+
+    def answer(lines: list[str]) -> tuple[int, dict[str, str], bytes]:
+        nonlocal ended
+        if any("device=p3," in line for line in lines):
+            return 503, {"Retry-After": "3"}, b"{}"
+        time.sleep(0.2)  # the others take longer, and are waited for
+        ended += 1
+        return 204, {}, b""
+
+    with answering(answer) as server:
+        with pytest.raises(StoreUnavailable) as caught:
+            put(InfluxConfig(url=server.url), [raw(20_000)])
+        assert ended >= 2
+    assert caught.value.retry_after_s == 3.0

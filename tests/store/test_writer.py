@@ -5,18 +5,21 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import harbour
 import pytest
-from servers import Server, influxd
+from servers import Server, free_port, influxd
+from store_answers import answering
 
-from store import influx_http
+from store import influx_http, series_influx, streams
 from store.ledger import Ledger
 from store.roles import RoleStatus, read_status
-from store.series import SeriesQuery
+from store.series import Outcome, SeriesQuery
+from store.series_influx import IN_FLIGHT, LINES, InfluxSeries
 from store.series_read import read_series
 from store.series_sqlite import SqliteSeries
 from store.sqlite import connect
@@ -205,6 +208,33 @@ def test_pauses_double_end_and_follow_retry_after() -> None:
     ledger.close()
 
 
+def test_few_readings_wait_a_second_for_more_where_requests_are_dear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    class Store(InfluxSeries):
+        def put(self, batch: Sequence[Points]) -> Outcome:
+            taken.append(sum(map(len, batch)))
+            return Outcome()
+
+    now_ms = harbour.T0
+    monkeypatch.setattr(streams, "wall_ms", lambda: now_ms)
+    journal = harbour.Journal(tmp_path)
+    ledger = Ledger(tmp_path / "series.db")
+    stream = RawStream(tmp_path / "journal", ledger, Store(InfluxConfig()))
+    journal.grow(10)
+    while not stream.ship():
+        now_ms += 100
+    assert (taken, now_ms - harbour.T0) == ([10], 1_000)
+    journal.grow(LINES)  # a full request does not wait
+    assert stream.ship()
+    journal.grow(5 * LINES)
+    assert stream.ship()
+    assert taken == [10, LINES, IN_FLIGHT * LINES]
+    ledger.close()
+
+
 def test_a_full_disk_holds_the_cursor_and_loses_nothing(tmp_path: Path) -> None:
     journal = harbour.Journal(tmp_path)
     journal.grow(20_000)
@@ -334,3 +364,66 @@ def test_refused_lines_are_kept_with_their_reason(tmp_path: Path) -> None:
             line, reason = db.execute("SELECT line, reason FROM refused").fetchone()
         assert line.startswith("port,device=p0,station=harbour status=")
         assert "field type conflict" in reason
+
+
+def test_a_server_that_is_dead_for_a_minute_busy_broken_and_hanging_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two good batches of lines with a bad line in each; the pauses pass on a clock of the test's own."""
+    monkeypatch.setattr(influx_http, "ANSWER_TIMEOUT_S", 0.3)
+    total = 2 * LINES
+    journal = harbour.Journal(tmp_path)
+    journal.grow(total)
+    trouble: list[tuple[int, dict[str, str], bytes] | None] = [
+        (500, {}, b"{}"), (503, {}, b"{}"), (429, {"Retry-After": "20"}, b"{}"), None,
+        (404, {}, b'{"error": "retention policy not found"}'), (401, {}, b'{"error": "authorization failed"}'),
+    ]  # fmt: skip
+    release = threading.Event()
+    now_s = 0.0
+    tries_s: list[float] = []
+
+    def answer(lines: list[str]) -> tuple[int, dict[str, str], bytes]:
+        if trouble:
+            tries_s.append(now_s)
+            told = trouble.pop(0)
+            if told is None:
+                release.wait(10)  # hangs until the client has given up
+            return told or (500, {}, b"{}")
+        bad = [line for line in lines if "power_kw=1.3," in line and line.endswith("83000000000")]
+        return (400, {}, b'{"error": "unable to parse"}') if bad else (204, {}, b"")
+
+    monkeypatch.setattr(series_influx, "IN_FLIGHT", 1)
+    with answering(answer) as server:
+        dead = server.url.replace(str(server.server_address[1]), str(free_port()))
+        ledger = Ledger(tmp_path / "series.db")
+        problems: list[str] = []
+
+        def run(url: str, until_s: float) -> None:
+            nonlocal now_s
+            store = InfluxSeries(InfluxConfig(url=url))
+            stream = RawStream(tmp_path / "journal", ledger, store)
+            lane = Lane(stream, store, lambda: now_s)
+            while now_s < until_s and ledger["written"] < total:
+                lane.step()
+                problems.append(lane.problem())
+                now_s += 0.25
+            stream.close()
+            store.close()
+
+        run(dead, 60.0)
+        assert ledger["written"] == ledger["raw_cursor"] == 0
+        assert "does not answer" in problems[-1]
+        run(server.url, 600.0)
+        release.set()
+        assert ledger["written"] == total
+        assert problems[-1] == ""
+        said = " ".join(problems)
+        for words in ("500", "503", "429", "retention policy not found", "store.influx.username"):
+            assert words in said
+        assert tries_s[3] - tries_s[2] >= 20.0  # Retry-After
+        with contextlib.closing(connect(tmp_path / "series.db", read_only=True)) as db:
+            refused = [row[0] for row in db.execute("SELECT line FROM refused")]
+        assert 0 < len(refused) == ledger["refused"] < 20
+        assert len(set(server.taken)) == total - len(refused)
+        assert not set(refused) & set(server.taken)
+        ledger.close()

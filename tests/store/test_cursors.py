@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from ingest.retention import entries_done
+from store.cursors import entries_done
 
 
 def cursor(path, key, value):

@@ -1,4 +1,4 @@
-"""How far every consumer of the journal has come, so that what all have passed may go."""
+"""How far every consumer of the journal has come: what all have passed may go, what one has passed must be there."""
 
 import sqlite3
 from pathlib import Path
@@ -12,6 +12,11 @@ CURSORS = (("state.db", "cursor"), ("series.db", "raw_cursor"))
 def entries_done(data: Path) -> int:
     """Return the number of the last journal entry that every consumer has done; 0 while one has not begun."""
     return min(_cursor(data / name, key) for name, key in CURSORS)
+
+
+def entries_reached(data: Path) -> int:
+    """Return the number of the last journal entry that any consumer has done."""
+    return max(_cursor(data / name, key) for name, key in CURSORS)
 
 
 def _cursor(path: Path, key: str) -> int:
