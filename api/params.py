@@ -1,9 +1,7 @@
 """Parameters that many calls share: time windows, and lists that page."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import Query
@@ -17,9 +15,6 @@ FromText = Annotated[str | None, Query(alias="from", description="RFC 3339 with 
 ToText = Annotated[str | None, Query(alias="to", description="End, exclusive: RFC 3339, a date, or ms")]
 Limit = Annotated[int, Query(ge=1, le=100_000, description="Most items in one answer")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the answer before")]
-
-Format = Annotated[Literal["json", "csv"], Query(alias="format")]
-
 
 LARGEST = 2**53
 """No number of ours is larger: what a caller sends must fit into 64 bits of the database."""
@@ -95,13 +90,3 @@ def offset_of(cursor: str | None) -> int:
 def listing(items: Sequence[Any], next_cursor: str | None) -> Json:
     """Return the answer of a list."""
     return Json({"items": items, "next_cursor": next_cursor})
-
-
-def csv_file(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """Return a CSV file to be saved; None is an empty cell."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(header)
-    writer.writerows(rows)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from simulators.message import Message
-from telemetry.errors import ConfigError, VoltairError
+from telemetry.errors import VoltairError
+from telemetry.optional import load_pyarrow
 
 _ROWS = 50_000
 """Rows of one batch."""
@@ -22,7 +23,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     VoltairError
         If the file cannot be read.
     """
-    arrow, parquet = _modules()
+    arrow, parquet = load_pyarrow()
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(_ROWS):
@@ -45,7 +46,7 @@ def write_parquet(messages: Iterable[Message], path: Path) -> int:
     OSError
         If the file cannot be written.
     """
-    arrow, parquet = _modules()
+    arrow, parquet = load_pyarrow()
     schema = arrow.schema([("time_ms", arrow.int64()), ("topic", arrow.string()), ("payload", arrow.binary())])
     source, count = iter(messages), 0
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -54,13 +55,3 @@ def write_parquet(messages: Iterable[Message], path: Path) -> int:
             writer.write_table(arrow.table(columns, schema=schema))
             count += len(batch)
     return count
-
-
-def _modules() -> tuple[Any, Any]:
-    try:
-        import pyarrow  # noqa: PLC0415 - optional, and slow to import
-        import pyarrow.parquet  # noqa: PLC0415
-    except ImportError as error:
-        msg = "Parquet needs the Python package pyarrow: pip install 'voltair[parquet]', or use .jsonl or .csv"
-        raise ConfigError(msg) from error
-    return pyarrow, pyarrow.parquet

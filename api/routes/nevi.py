@@ -1,7 +1,5 @@
 """Uptime by calendar months (23 CFR 680.116) and the quarterly data (680.112)."""
 
-import csv
-import io
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -23,15 +21,20 @@ from analytics.nevi import (
 )
 from analytics.sessions import sessions_ending
 from analytics.uptime import PortUptime, uptime_of
+from api.export import ANSWERS, Export, Type, Wanted, local_time
 from api.overview import exclusions_of
 from api.params import Cursor, Json, Limit, listing, page
 from api.problems import Problem
 from api.services import CallerOf, Parts, Services, allow
-from telemetry.times import to_datetime
+from telemetry.registry import Station
+from telemetry.times import parse_time, to_datetime
 
 router = APIRouter(tags=["stations"])
 
-Format = Annotated[Literal["json", "csv"], Query(alias="format")]
+_YEAR_COLUMNS = ("station", "port", "month", "minutes", "outage_min", "excluded_min", "uptime")
+_TIMES = ("start", "end", "from", "to")
+_NUMBERS = ("energy_kwh", "peak_kw", "minutes", "outage_min", "excluded_min", "uptime", "uptime_nevi")
+
 Month = Annotated[str | None, Query(description="Last of twelve calendar months, `YYYY-MM`; default: that of `now`")]
 Quarter = Annotated[str, Query(description="`YYYY-Qn`, in the station's time zone")]
 Table = Annotated[Literal["sessions", "uptime", "outages"], Query(description="Which table")]
@@ -55,34 +58,36 @@ def _monthly(parts: Services, station: str) -> Callable[[str], Sequence[PortUpti
     return uptime_in
 
 
-@router.get("/stations/{station}/uptime/year", summary="Uptime of charging ports over twelve calendar months")
+@router.get(
+    "/stations/{station}/uptime/year", summary="Uptime of charging ports over twelve calendar months",
+    responses=ANSWERS,
+)
 def get_year(
-    parts: Parts, caller: CallerOf, station: str, month: Month = None, format_: Format = "json", limit: Limit = 1_000,
+    parts: Parts, caller: CallerOf, station: str, wanted: Export, month: Month = None, limit: Limit = 1_000,
     cursor: Cursor = None,
 ) -> Response:
     """`uptime_nevi` is (525,600 - (outage - excluded)) / 525,600; `uptime` the same over the minutes in service."""
     allow(caller, station)
     _charging(parts, station)
-    zone = parts.sources.station(station).zone
-    last = month or to_datetime(parts.sources.now_ms(station)).astimezone(zone).strftime("%Y-%m")
+    settings = parts.sources.station(station)
+    last = month or to_datetime(parts.sources.now_ms(station)).astimezone(settings.zone).strftime("%Y-%m")
     if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", last):
         raise Problem(422, f"month = {last!r} is no month; write for example 2026-11")
     ports = year_uptimes(last, _monthly(parts, station))
-    if format_ == "csv":
+    if wanted.format != "json":
         rows = [
             {"station": station, "port": p.port, **{k: v for k, v in one.items() if k != "port"}}
             for p in ports for one in p.item()["months"]
         ]
-        columns = ("station", "port", "month", "minutes", "outage_min", "excluded_min", "uptime")
-        return _csv(columns, rows, f"{station}-uptime-{last}.csv")
+        return _file(wanted, settings, f"uptime-{last}", _YEAR_COLUMNS, rows)
     found, next_cursor = page(ports, limit, cursor)
     return listing([p.item() for p in found], next_cursor)
 
 
-@router.get("/stations/{station}/nevi", summary="Quarterly data of 23 CFR 680.112")
+@router.get("/stations/{station}/nevi", summary="Quarterly data of 23 CFR 680.112", responses=ANSWERS)
 def get_quarter(
-    parts: Parts, caller: CallerOf, station: str, quarter: Quarter, table: Table = "sessions",
-    format_: Format = "json",
+    parts: Parts, caller: CallerOf, station: str, quarter: Quarter, wanted: Export,
+    table: Table = "sessions",
 ) -> Response:
     """Sessions that ended in it, its outages, or each month's outage with the uptime of the twelve months to it."""
     allow(caller, station)
@@ -92,8 +97,8 @@ def get_quarter(
         raise Problem(422, f"quarter = {quarter!r} is no quarter; write for example 2026-Q3")
     months = months_until(f"{match[1]}-{int(match[2]) * 3:02d}", 3)
     columns, rows = _rows(parts, station, months, table)
-    if format_ == "csv":
-        return _csv(columns, rows, f"{station}-{quarter}-{table}.csv")
+    if wanted.format != "json":
+        return _file(wanted, parts.sources.station(station), f"{quarter}-{table}", columns, rows)
     return Json({"station": station, "quarter": quarter, "table": table, "items": rows})
 
 
@@ -110,10 +115,14 @@ def _rows(
     return SESSION_COLUMNS, session_table(station, sessions_ending(window))
 
 
-def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]], name: str) -> Response:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns)
-    writer.writeheader()
-    writer.writerows(rows)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+def _file(
+    wanted: Wanted, station: Station, name: str, columns: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> Response:
+    types: dict[str, Type] = {
+        c: "time" if c in _TIMES else "number" if c in _NUMBERS else "flag" if c == "excluded" else "text"
+        for c in columns
+    }
+    values = (
+        [local_time(parse_time(row[c]), station.zone) if c in _TIMES else row[c] for c in columns] for row in rows
+    )
+    return wanted.file(f"{station.id}-{name}", types, values, station.zone)

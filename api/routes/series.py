@@ -1,26 +1,33 @@
 """`/series`: values of one field out of the series store."""
 
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain, islice
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query
+from starlette.responses import Response
 
-from api.params import Cursor, FromText, Json, Limit, ToText, listing, offset_of, window_of
+from api.export import ANSWERS, Export, Type, Wanted, local_time
+from api.params import Cursor, FromText, Limit, ToText, listing, offset_of, window_of
 from api.problems import Problem
-from api.services import CallerOf, Parts, allow
+from api.services import CallerOf, Parts, Services, allow
 from store.schema import MEASUREMENTS, checked_aggregation
 from store.series import SeriesQuery
-from store.series_read import read_series
+from store.series_read import read_series, stream_series
 from telemetry.times import parse_duration_ms
 
 router = APIRouter(tags=["series"])
 
 
-@router.get("/series", summary="Values of one field")
+@router.get("/series", summary="Values of one field", responses=ANSWERS)
 def get_series(
     parts: Parts,
     caller: CallerOf,
     measurement: str,
     field: str,
+    wanted: Export,
     station: str | None = None,
     device: str | None = None,
     from_: FromText = None,
@@ -29,7 +36,7 @@ def get_series(
     agg: Annotated[str | None, Query(description="mean, last, sum, min, max, difference or count")] = None,
     limit: Limit = 10_000,
     cursor: Cursor = None,
-) -> Json:
+) -> Response:
     """Items `{time_ms, station, device, value}` in order of time.
 
     With `step` by default the mean of gauges, the last of states, the difference of registers.
@@ -53,6 +60,8 @@ def get_series(
         measurement=measurement, field=field, from_ms=from_ms, to_ms=to_ms, station=station, device=device,
         step_ms=None if step is None else _step_ms(step), aggregation=aggregation, limit=skip + limit + 1,
     )
+    if wanted.format != "json":
+        return _file(parts, wanted, query)
     found = read_series(parts.config, query)
     items = [
         {"time_ms": i.time_ms, "station": i.station, "device": i.device, "value": i.value}
@@ -66,3 +75,27 @@ def _step_ms(step: str) -> int:
     if not found:
         raise Problem(422, f"step = {step!r} is no duration; write for example 1m, 15m, 1h, or ms")
     return found
+
+
+def _file(parts: Services, wanted: Wanted, query: SeriesQuery) -> Response:
+    """Return the whole window; of several stations each time is in the zone of its own."""
+    zones: dict[str, ZoneInfo] = {}
+
+    def local(time_ms: int, station: str) -> datetime | None:
+        if station not in zones:
+            zones[station] = parts.sources.station(station).zone
+        return local_time(time_ms, zones[station])
+
+    items = stream_series(parts.config, query)
+    first = list(islice(items, 1))
+    columns: dict[str, Type] = {
+        "time_ms": "integer", "time": "time", "station": "text", "device": "text", "field": "text",
+        "value": "text" if first and isinstance(first[0].value, str) else "number",
+    }
+    rows: Iterator[tuple[object, ...]] = (
+        (i.time_ms, local(i.time_ms, i.station), i.station, i.device, query.field, i.value)
+        for i in chain(first, items)
+    )
+    name = "-".join(part for part in (query.station, query.device, query.measurement, query.field) if part)
+    zone = ZoneInfo("UTC") if query.station is None else parts.sources.station(query.station).zone
+    return wanted.file(name, columns, rows, zone)

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from analytics.statement import Statement, statement_of
 from api.auth import Caller
 from api.desk import audit
-from api.params import Format, Json, csv_file
+from api.export import ANSWERS, Export, Type, Wanted
+from api.params import Json
 from api.problems import Problem
 from api.services import CallerOf, Parts, Services, allow
 from api.statements import CORRECTED, draft, freeze, issued_months
@@ -24,17 +25,21 @@ _COLUMNS = (
     "customer", "volume_m3", "price_per_m3", "amount", "loss_share", "savings_kwh", "savings_co2_kg", "savings_money",
     "coverage", "flow_reference",
 )
+_FILE_COLUMNS: dict[str, Type] = {
+    "line": "text", "month": "text",
+    **{name: "text" if name in ("customer", "flow_reference") else "number" for name in _COLUMNS},
+}
 
 
-@router.get("/stations/{station}/statement", summary="Monthly statement of a compressed-air station")
+@router.get("/stations/{station}/statement", summary="Monthly statement of a compressed-air station", responses=ANSWERS)
 def get_statement(
-    parts: Parts, caller: CallerOf, station: str, month: Month, format_: Format = "json"
+    parts: Parts, caller: CallerOf, station: str, month: Month, wanted: Export
 ) -> Response:
     """Answer the month as it was issued, else a draft (`issued` null, `version` 0) that changes with what arrives."""
     settings = _station(parts, caller, station, month)
     issued = issued_months(parts.desk.reader, station)
     body = issued.get(month) or draft(settings, month, issued, partial(_compute, parts, station))
-    return _csv(body) if format_ == "csv" else Json(body)
+    return Json(body) if wanted.format == "json" else _file(wanted, body, settings)
 
 
 @router.post("/stations/{station}/statement", summary="Issue a monthly statement", status_code=201)
@@ -72,7 +77,7 @@ def _compute(parts: Services, station: str, from_ms: int, to_ms: int) -> Stateme
     return statement_of(parts.sources.window(station, from_ms, to_ms))
 
 
-def _csv(body: dict[str, Any]) -> Response:
+def _file(wanted: Wanted, body: dict[str, Any], station: Station) -> Response:
     """Return a row per customer, `line` air, and one for each of its corrections, with the month that it corrects."""
     rows = []
     for customer in body["customers"]:
@@ -82,5 +87,4 @@ def _csv(body: dict[str, Any]) -> Response:
              *(line[c] if c in CORRECTED else None for c in _COLUMNS[1:-1]), customer["flow_reference"]]
             for line in customer["corrections"]
         ]
-    header = ("line", "month", *_COLUMNS)
-    return csv_file(f"{body['station']}-{body['month']}.csv", header, rows)
+    return wanted.file(f"{body['station']}-{body['month']}", _FILE_COLUMNS, rows, station.zone)

@@ -1,5 +1,6 @@
 """`/stations`, their key figures, sessions, leaks and uptime."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter
@@ -8,18 +9,28 @@ from starlette.responses import Response
 from analytics.energy_code import energy_codes
 from analytics.kpis import KpiAnswer, station_kpis
 from analytics.leaks import leaks_of
-from analytics.sessions import sessions_of
-from analytics.uptime import PortUptime, uptime_of
+from analytics.sessions import Session, sessions_of
+from analytics.uptime import uptime_of
 from analytics.window import Window
 from api.alert_log import firing_counts
 from api.auth import Caller
+from api.export import ANSWERS, Export, Type, local_time
 from api.overview import device_item, exclusions_of, limits_item, station_item
-from api.params import Cursor, Format, FromText, Json, Limit, ToText, csv_file, listing, page, window_of
+from api.params import Cursor, FromText, Json, Limit, ToText, listing, page, window_of
 from api.problems import Problem
 from api.services import CallerOf, Parts, Services, allow
-from telemetry.times import format_time
+from telemetry.times import DAY_MS, MINUTE_MS, format_time
 
 router = APIRouter(tags=["stations"])
+
+_SESSION_COLUMNS: dict[str, Type] = {
+    "station": "text", "port": "text", "session_id": "text", "start": "time", "charging_end": "time", "end": "time",
+    "energy_kwh": "number", "peak_kw": "number", "charging_s": "number", "idle_s": "number", "stop_reason": "text",
+    "outcome": "text", "error_code": "text", "cause": "text", "overstay": "text", "flags": "text",
+}
+_UPTIME_COLUMNS: dict[str, Type] = {
+    "port": "text", "minutes": "number", "outage_min": "number", "excluded_min": "number", "uptime": "number",
+}
 
 @router.get("/stations", summary="All stations")
 def get_stations(parts: Parts, caller: CallerOf, limit: Limit = 1_000, cursor: Cursor = None) -> Json:
@@ -93,19 +104,43 @@ def span_of(window: Window) -> dict[str, Any]:
     return {"from": format_time(window.from_ms), "to": format_time(window.to_ms)}
 
 
-@router.get("/stations/{station}/sessions", summary="Charging sessions")
+@router.get("/stations/{station}/sessions", summary="Charging sessions", responses=ANSWERS)
 def get_sessions(
     parts: Parts,
     caller: CallerOf,
     station: str,
+    wanted: Export,
     from_: FromText = None,
     to: ToText = None,
     limit: Limit = 1_000,
     cursor: Cursor = None,
-) -> Json:
+) -> Response:
     """Those that overlap `[from, to)`, oldest first; `end` is null while a session is open."""
+    if wanted.format != "json":
+        allow(caller, station)
+        zone = parts.sources.station(station).zone
+        from_ms, to_ms = window_of(from_, to, parts.sources.now_ms(station))
+        rows = (
+            [
+                station, s.port, s.session_id,
+                *(local_time(t, zone) for t in (s.start_ms, s.charging_end_ms, s.end_ms)),
+                s.energy_kwh, s.peak_kw, s.charging_s, s.idle_s, s.stop_reason, s.outcome, s.error_code, s.cause,
+                s.overstay, " ".join(s.flags),
+            ]
+            for s in _sessions_by_day(parts, station, from_ms, to_ms)
+        )
+        return wanted.file(f"{station}-sessions", _SESSION_COLUMNS, rows, zone)
     found, next_cursor = page(sessions_of(window_for(parts, caller, station, from_, to)), limit, cursor)
     return listing([s.item() for s in found], next_cursor)
+
+
+def _sessions_by_day(parts: Services, station: str, from_ms: int, to_ms: int) -> Iterator[Session]:
+    """Yield the sessions of a window of any length, a day of minutes at a time; each is told of by its first day."""
+    from_ms -= from_ms % MINUTE_MS  # windows are whole minutes: nothing may start between two of them
+    for begin_ms in range(from_ms, to_ms, DAY_MS):
+        for session in sessions_of(parts.sources.window(station, begin_ms, min(begin_ms + DAY_MS, to_ms))):
+            if begin_ms == from_ms or session.start_ms >= begin_ms:
+                yield session
 
 
 @router.get("/stations/{station}/leaks", summary="Leakage of a compressed-air station")
@@ -128,34 +163,27 @@ def get_energy_code(
     return Json({"station": station, **span_of(window), "items": energy_codes(window, answer_for(parts, window))})
 
 
-@router.get(
-    "/stations/{station}/uptime", summary="Uptime of charging ports",
-    responses={200: {"content": {"application/json": {}, "text/csv": {}}}},
-)
+@router.get("/stations/{station}/uptime", summary="Uptime of charging ports", responses=ANSWERS)
 def get_uptime(
     parts: Parts,
     caller: CallerOf,
     station: str,
+    wanted: Export,
     from_: FromText = None,
     to: ToText = None,
-    format_: Format = "json",
     limit: Limit = 1_000,
     cursor: Cursor = None,
 ) -> Response:
     """Outages per port with their causes; maintenance windows (`/exclusions`) are excluded."""
     allow(caller, station)
-    parts.sources.station(station)
+    zone = parts.sources.station(station).zone
     window = parts.sources.outages(station, *window_of(from_, to, parts.sources.now_ms(station)))
     ports = uptime_of(window, exclusions_of(parts.desk, station, window.from_ms, window.to_ms))
-    if format_ == "csv":
-        return _uptime_csv(ports, f"{station}-uptime.csv")
+    if wanted.format != "json":
+        rows = ([p.port, p.minutes, p.outage_min, p.excluded_min, p.uptime] for p in ports)
+        return wanted.file(f"{station}-uptime", _UPTIME_COLUMNS, rows, zone)
     found, next_cursor = page(ports, limit, cursor)
     return listing([p.item() for p in found], next_cursor)
-
-
-def _uptime_csv(ports: list[PortUptime], name: str) -> Response:
-    rows = [[p.port, p.minutes, p.outage_min, p.excluded_min, p.uptime] for p in ports]
-    return csv_file(name, ["port", "minutes", "outage_min", "excluded_min", "uptime"], rows)
 
 
 @router.get("/stations/{station}/advice", summary="Advice in force")

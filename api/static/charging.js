@@ -3,9 +3,8 @@
 import { chart, onGrid } from "./chart.js";
 import { el } from "./dom.js";
 import { get, series } from "./fetch.js";
-import { at } from "./routes.js";
 import { shareStrip, stateStrips } from "./strips.js";
-import { foldedTable, table } from "./table.js";
+import { files, foldedTable, table } from "./table.js";
 
 const SESSIONS_SHOWN = 100; // newest; the API has all
 const HOURS = [
@@ -71,7 +70,7 @@ async function sessions({ id, span, zone, words }, signal) {
   return [
     el("p", { class: "soft", text: words.t("session.count", { shown: rows.length, all: items.length }) }),
     ...(rows.length ? [table(words.t("panel.sessions"), head, rows)] : []),
-    el("p", {}, el("a", { href: at(`api/v1/stations/${id}/sessions?from=${from}&to=${to}`), text: "JSON" })),
+    files(`stations/${id}/sessions?from=${from}&to=${to}`),
   ];
 }
 
@@ -88,6 +87,6 @@ async function uptime({ id, span, zone, words }, signal) {
   return [
     table(words.t("panel.uptime"), head, rows),
     foldedTable(words.t("uptime.list", { count: outages.length }), () => table(words.t("uptime.outages"), outageHead, outages)),
-    el("p", {}, el("a", { href: at(`api/v1/stations/${id}/uptime?from=${from}&to=${to}&format=csv`), text: "CSV" })),
+    files(`stations/${id}/uptime?from=${from}&to=${to}`),
   ];
 }

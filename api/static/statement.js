@@ -2,8 +2,7 @@
 
 import { el } from "./dom.js";
 import { get } from "./fetch.js";
-import { at } from "./routes.js";
-import { table } from "./table.js";
+import { files, table } from "./table.js";
 
 const MONTHS = 12;
 
@@ -38,6 +37,6 @@ async function statement({ id, words, zone }, month, signal) {
   return [
     el("p", { class: "soft", text: issued }),
     rows.length ? table(`${words.t("panel.statement")} ${month}`, head, rows) : el("p", { class: "soft", text: words.t("statement.none") }),
-    el("p", {}, el("a", { href: at(`api/v1/stations/${id}/statement?month=${month}&format=csv`), text: "CSV" })),
+    files(`stations/${id}/statement?month=${month}`),
   ];
 }

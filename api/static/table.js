@@ -1,6 +1,7 @@
 // Tables that a screen reader can walk through and a phone can scroll.
 
 import { el } from "./dom.js";
+import { at } from "./routes.js";
 
 /**
  * @param {string} caption said first; shown only to readers of the screen, as a heading stands above
@@ -27,4 +28,10 @@ export function foldedTable(summary, make) {
   const node = el("details", { class: "folded" }, el("summary", { text: summary }));
   node.addEventListener("toggle", () => { if (node.open && node.children.length === 1) node.append(make()); });
   return node;
+}
+
+/** Links that save a call's rows as a file. @param {string} call path and query below the API's base */
+export function files(call) {
+  const link = (format, text) => el("a", { href: at(`api/v1/${call}&format=${format}`), text });
+  return el("p", {}, link("csv", "CSV"), " ", link("parquet", "Parquet"), " ", link("json", "JSON"));
 }

@@ -1,14 +1,16 @@
-"""A receiver of webhooks, a clock, and a browser on the page, fed by a stream that the test controls."""
+"""A receiver of webhooks, a clock, a whole running Voltair, and a browser on the page, fed by a chosen stream."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import page_day
 import page_events
 import pytest
 from api_support import Clock, Receiver, receiver
 from page_server import PageServer, page_server
 from playwright.sync_api import Browser, Page
+from river.stack import Stack, stack
 
 
 @pytest.fixture
@@ -20,6 +22,16 @@ def hook() -> Iterator[Receiver]:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def river(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run everything over the day of `page_day`; tests read, acknowledge alerts, and leave the rest as it is."""
+    with stack(tmp_path_factory.mktemp("day"), stations=page_day.STATIONS, settings="demo = true") as made:
+        made.publish(page_day.day())
+        made.wait_drained()
+        made.wait_settled()
+        yield made
 
 
 @pytest.fixture

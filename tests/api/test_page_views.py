@@ -16,7 +16,7 @@ import pytest
 from page_pictures import compare_picture
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
-from river.stack import Stack, stack
+from river.stack import Stack
 
 from simulators.message import Message, telemetry_topic
 from telemetry.times import DAY_MS
@@ -29,15 +29,6 @@ VIEWS = {"": ".tile", "s/harbour": "table", "s/isle": ".codes li", "compare": "t
 READABLE = 4.5
 """Contrast of text, WCAG 2.2 AA."""
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def river(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack(tmp_path_factory.mktemp("day"), stations=page_day.STATIONS, settings="demo = true") as made:
-        made.publish(page_day.day())
-        made.wait_drained()
-        made.wait_settled()
-        yield made
 
 
 @pytest.fixture
