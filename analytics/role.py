@@ -19,6 +19,7 @@ from store import orders
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
 from store.roles import RoleLock, RoleStatus, explained, wall_ms, write_status
+from store.sd_notify import long_work
 from store.state import StateReader, StateWriter
 from telemetry.config import Config
 from telemetry.errors import JournalError, StoreError
@@ -102,7 +103,8 @@ class Analytics:
         if not orders.is_asked(self.config.data):
             return
         try:
-            self.recompute()
+            with long_work():
+                self.recompute()
         except JournalError as error:
             orders.answer(self.config.data, str(error))
         else:
@@ -112,7 +114,8 @@ class Analytics:
         """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk."""
         if self.minutely.due():
             self.commit()
-            self.minutely.run(self.stop.is_set)
+            with long_work():
+                self.minutely.run(self.stop.is_set)
             # The watermark is on disk already; the rows that it promises follow at once.
             self.commit()
 

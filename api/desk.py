@@ -20,6 +20,7 @@ from api.routing import Routes, hashed, make_deliveries
 from api.silences import holds_at
 from api.transitions import alert_data, decode_transition
 from store.sqlite import connect
+from store.versions import check_version
 from telemetry.times import format_time
 
 _SCHEMA = """
@@ -89,6 +90,7 @@ class Desk:
         self.routes = routes or Routes()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = opener(path, durable=True)
+        check_version(self._db, path)
         # It holds the secrets of endpoints.
         path.chmod(0o600)
         self._lock = threading.Lock()

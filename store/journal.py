@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from store.sqlite import connect
+from store.versions import check_version
 from telemetry.errors import FrameError, JournalError, JournalFull
 from telemetry.frame import Frame, decode_frame, encode_frame
 
@@ -166,6 +167,7 @@ class JournalWriter:
                 unlink_segment(segments.pop()[1])
             if segments:
                 db = connect(segments[-1][1], durable=True)
+                check_version(db, segments[-1][1], JournalError)
                 meta = dict(db.execute("SELECT key, value FROM meta"))
             else:
                 meta = {
@@ -364,6 +366,7 @@ def new_segment(
     """Make a segment's file in one transaction and return it, open."""
     db = connect(path, durable=True)
     db.execute("BEGIN IMMEDIATE")
+    check_version(db, path, JournalError)
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
     db.executemany("INSERT INTO meta VALUES(?, ?)", list(meta.items()))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from store.series import Outcome
 from store.sqlite import connect
+from store.versions import check_version
 from telemetry.errors import StoreError
 
 _SCHEMA = """
@@ -26,6 +27,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.db: sqlite3.Connection = connect(path)
+        check_version(self.db, path)
         for statement in _SCHEMA.split(";"):
             self.db.execute(statement)
         self.db.executemany("INSERT OR IGNORE INTO meta VALUES(?, 0)", [(key,) for key in _COUNTERS])

@@ -11,6 +11,7 @@ from typing import IO, Self
 
 import msgspec
 
+from store.sd_notify import sd_notify
 from telemetry.errors import RoleLocked, VoltairError
 
 ROLES = ("ingest", "analytics", "writer", "api")
@@ -68,6 +69,7 @@ class RoleLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
+            sd_notify("STOPPING=1")
             self._file.close()
             self._file = None
 
@@ -77,13 +79,18 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def write_status(data: Path, status: RoleStatus) -> None:
-    """Write `roles/{role}.json` in one step, so that a reader never meets half a file."""
+def write_status(data: Path, status: RoleStatus, *, alive: bool = True) -> None:
+    """Write `roles/{role}.json` in one step, so that a reader never meets half a file; tell systemd, too.
+
+    A role's first word means that it has started, every further one that it is alive; unless it says why it ends.
+    """
     path = data / "roles" / f"{status.role}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".json.new")
     temporary.write_bytes(msgspec.json.encode(status))
     temporary.replace(path)
+    if alive:
+        sd_notify("READY=1", "WATCHDOG=1", f"STATUS={'; '.join(status.problems).replace(chr(10), ' ') or 'well'}")
 
 
 @contextmanager
@@ -97,7 +104,7 @@ def explained(data: Path, role: str) -> Iterator[None]:
             role=role, pid=os.getpid(), started_ms=started_ms, updated_ms=wall_ms(), problems=[str(error)]
         )
         with suppress(OSError):
-            write_status(data, status)
+            write_status(data, status, alive=False)
         raise
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store.roles import ROLES, RoleLock, wall_ms
+from store.sd_notify import ADDRESS, sd_notify
 from telemetry.config import Config
 from telemetry.times import format_time
 
@@ -109,8 +110,18 @@ def supervise(config: Config, path: Path | None) -> int:
     RoleLocked
         If another supervisor runs on the data directory.
     """
+    # systemd hears of the supervisor only: a role's word would count as the whole's.
+    address = os.environ.pop(ADDRESS, "")
+
+    def alive() -> bool:
+        sd_notify("READY=1", "WATCHDOG=1", address=address)
+        return False
+
     with RoleLock(config.data, "run"):
-        return keep_running([role_child(role, path) for role in ROLES])
+        try:
+            return keep_running([role_child(role, path) for role in ROLES], alive if address else None)
+        finally:
+            sd_notify("STOPPING=1", address=address)
 
 
 def role_child(role: str, path: Path | None, log: Path | None = None) -> Child:
