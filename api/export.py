@@ -28,6 +28,8 @@ MEDIA_TYPES: Mapping[Format, str] = {
 ANSWERS: dict[int | str, dict[str, Any]] = {200: {"content": {media: {} for media in MEDIA_TYPES.values()}}}
 """What the OpenAPI document says of a call that can answer a file."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet computes texts that begin so, and devices choose what stands in `session_id` and the like."""
 _CSV_ROWS = 1_000
 _PARQUET_ROWS = 50_000
 """Rows of one piece, and of one row group."""
@@ -73,7 +75,7 @@ def _wanted(
         Query(alias="format", description="csv and parquet hold the whole window; by default what `Accept` asks for"),
     ] = None,
     *,
-    bom: Annotated[bool, Query(description="CSV begins with a byte order mark, as Excel wants it")] = False,
+    bom: Annotated[bool, Query(description="CSV for Excel: a byte order mark, no formulas")] = False,
 ) -> Wanted:
     return Wanted(format_ or _accepted(request.headers.get("accept", "")), bom)
 
@@ -102,15 +104,17 @@ def _csv(columns: Mapping[str, Type], rows: Iterable[Row], *, bom: bool) -> Iter
     writer.writerow(columns)
     source = iter(rows)
     while batch := list(islice(source, _CSV_ROWS)):
-        writer.writerows([_cell(value) for value in row] for row in batch)
+        writer.writerows([_cell(value, for_people=bom) for value in row] for row in batch)
         yield _drained(out)
     if out.tell():
         yield _drained(out)
 
 
-def _cell(value: object) -> object:
+def _cell(value: object, *, for_people: bool) -> object:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds")
+    if for_people and isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
     return str(value).lower() if isinstance(value, bool) else value
 
 

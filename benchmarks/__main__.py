@@ -10,6 +10,7 @@ dispatch: the exact optimum over all sets of machines, against the rule of thumb
 load: what `voltair simulate --load` can send from one core.
 crash: kill -9 of every role, of InfluxDB and of the broker, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
+page: the first screen and a station's page over 400 devices and 90 days.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
 
@@ -26,6 +27,7 @@ from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
+from benchmarks.page import measure_page
 from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
 
@@ -65,6 +67,11 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     fuzz = parts.add_parser("fuzz")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
+    page = parts.add_parser("page")
+    page.add_argument("--stations", type=int, default=10)
+    page.add_argument("--ports", type=int, default=40, help="of each station")
+    page.add_argument("--days", type=int, default=90)
+    page.add_argument("--visits", type=int, default=15)
     leaks = parts.add_parser("leaks")
     leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
     return parser, set(parts.choices)
@@ -84,6 +91,7 @@ def main() -> None:
         "simulate": lambda: measure_simulate(chosen.days),
         "alerts": lambda: measure_alerts(chosen.alerts, chosen.kills),
         "latency": lambda: measure_latency(chosen.rate, chosen.seconds),
+        "page": lambda: measure_page(chosen.stations, chosen.ports, chosen.days, chosen.visits),
         "leaks": lambda: measure_leaks(chosen.stations),
         "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),
         "load": lambda: iter(measure_load(chosen.devices, chosen.messages).items()),

@@ -142,6 +142,16 @@ def test_without_pyarrow_the_remedy_is_named(client: Client, monkeypatch: pytest
     assert "format=csv" in answer.json()["detail"]
 
 
+def test_a_spreadsheet_computes_nothing_that_a_device_said() -> None:
+    rows = [("=HYPERLINK(1)", -1.5), ("-2", 0.0), ("s-1", 1.0)]
+    columns: dict[str, export.Type] = {"session_id": "text", "energy_kwh": "number"}
+    plain, safe = (b"".join(export._csv(columns, rows, bom=bom)).decode("utf-8-sig") for bom in (False, True))
+    assert [r["session_id"] for r in csv.DictReader(io.StringIO(plain))] == ["=HYPERLINK(1)", "-2", "s-1"]
+    found = list(csv.DictReader(io.StringIO(safe)))
+    assert [r["session_id"] for r in found] == ["'=HYPERLINK(1)", "'-2", "s-1"]
+    assert [r["energy_kwh"] for r in found] == ["-1.5", "0.0", "1.0"]
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_rows_are_asked_for_as_they_are_sent(kind: export.Format) -> None:
     """A table of any length: no more of it is taken than one piece ahead of what was sent."""

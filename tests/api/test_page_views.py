@@ -139,11 +139,18 @@ def test_an_air_station_shows_what_the_api_says(river: Stack, visit: Open) -> No
     expect(panel(page, "Statement").locator("tbody td").first).not_to_have_text(row[1])
 
 
-def test_the_picture_of_the_docs_shows_the_page_of_a_station(visit: Open) -> None:
-    page = visit("s/isle")
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("s/isle", "station.png"), ("s/harbour", "charging.png"), ("compare?lang=zh&theme=dark", "compare.png"),
+        ("data", "data.png"),
+    ],
+)
+def test_the_pictures_of_the_docs_show_the_page(visit: Open, address: str, name: str) -> None:
+    page = visit(address)
     page.locator(".clock").evaluate("(node) => { node.style.visibility = 'hidden'; }")  # it shows the present time
     now = Image.open(BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
-    compare_picture(now, "station.png")
+    compare_picture(now, name)
 
 
 def test_links_lead_from_view_to_view_and_the_browser_goes_back(visit: Open) -> None:
