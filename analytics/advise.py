@@ -6,9 +6,11 @@ from typing import Any, Protocol
 import msgspec
 
 from analytics.advice import MachineCurves, advice_of, charging_advice, learn_curves, scorecard
-from analytics.advice.asks import asks_of
+from analytics.advice.asks import asks_of, first_start_ms
+from analytics.advice.network import network_of
 from analytics.advice.ordered import RECENT_MS
 from analytics.air import air_minutes
+from analytics.counted import counted
 from analytics.engine import Engine
 from analytics.window import Window
 from store.state import DeviceTable
@@ -50,9 +52,14 @@ class Advisor:
 
     def _charging(self, name: str, at_ms: int) -> dict[str, Any]:
         window = self._load(name, at_ms - RECENT_MS, at_ms)
-        ports = self._devices(name).get("port")
-        day = self._load(name, at_ms - DAY_MS, at_ms, columns=ASKED)
-        asks = {} if ports is None else asks_of(window, ports, day)
+        missing = network_of(window.station, counted(window, "port"))
+        if isinstance(missing, str):
+            return charging_advice(window, {}, missing)
+        ports, since_ms = self._devices(name).get("port"), first_start_ms(window)
+        asks = {}
+        if ports is not None and since_ms is not None:
+            from_ms = max(at_ms - DAY_MS, since_ms - since_ms % MINUTE_MS)
+            asks = asks_of(window, ports, self._load(name, from_ms, at_ms, columns=ASKED))
         return charging_advice(window, asks, self._hourly(name, window.station, at_ms, self._score))
 
     def _hourly(self, name: str, station: Station, at_ms: int, learn: Callable[[str, int], Any]) -> Any:

@@ -9,6 +9,11 @@ from store.buckets import Buckets, empty_buckets
 from store.state import DeviceTable
 
 
+def first_start_ms(window: Window) -> int | None:
+    """Return when the oldest open session began; None where there is none."""
+    return min((s.start_ms for s in all_sessions(window) if s.end_ms is None), default=None)
+
+
 def asks_of(window: Window, ports: DeviceTable, day: Window) -> dict[str, Ask]:
     """Return port -> what its vehicle has asked for; ports without an open session are left out.
 
@@ -22,7 +27,7 @@ def asks_of(window: Window, ports: DeviceTable, day: Window) -> dict[str, Ask]:
     ports
         The last values of the ports.
     day
-        Minutes of the last day with `requested_kwh` and energy.
+        Minutes since the oldest open session began, at most a day, with `requested_kwh` and energy.
     """
     found = {}
     minutes = day.minutes.get("port", empty_buckets())
