@@ -31,7 +31,7 @@ class Minutely:
         self._reader = reader
         self._config = config
         self._tidied_ms = 0
-        self._advisor = Advisor(self._window)
+        self._advisor = Advisor(self._window, reader.devices)
         self._described: dict[str, tuple[int, Station, int]] = {}
         """Station -> (day, registry entry, devices) of its last info rows."""
 

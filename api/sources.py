@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.advice import ADVICE_TYPES
 from analytics.loading import load_outages, load_window
 from analytics.window import Window
 from api.problems import Problem
@@ -180,10 +181,7 @@ class Sources:
         body = None if state is None else state.advice(station)
         if body is not None:
             return dict(msgspec.json.decode(body))
-        why = (
-            {"dispatch": "no minute is analysed yet", "pressure": "no minute is analysed yet"}
-            if kind == "compressed_air" else {"charging": "ordered charging is not computed in this release"}
-        )
+        why = dict.fromkeys(ADVICE_TYPES[kind], "no minute is analysed yet")
         return {"station": station, "kind": kind, "at": None, "items": [], "reasons": why}
 
     def _heard(self) -> dict[str, tuple[str, int, int]]:

@@ -7,6 +7,7 @@ simulate: a week of the largest simulated stations, on one core.
 alerts: ten thousand alerts at once, and alerts over kills of the API.
 latency: from a status on MQTT to the webhook, under load.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
+advice: ordered charging in a closed loop on a recorded garage, against least laxity first.
 load: what `voltair simulate --load` can send from one core.
 crash: kill -9 of every role, of InfluxDB and of the broker, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
@@ -18,6 +19,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 
+from benchmarks.advice import measure_advice
 from benchmarks.alert_latency import measure_latency
 from benchmarks.alerts import measure_alerts
 from benchmarks.crash import measure_crash
@@ -59,6 +61,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     dispatch = parts.add_parser("dispatch")
     dispatch.add_argument("--cases", type=int, default=300, help="generated stations of each size")
     dispatch.add_argument("--seed", type=int, default=1, help="another seed gives other stations")
+    parts.add_parser("advice")
     load = parts.add_parser("load")
     load.add_argument("--devices", type=int, default=100_000)
     load.add_argument("--messages", type=int, default=300_000)
@@ -94,6 +97,7 @@ def main() -> None:
         "page": lambda: measure_page(chosen.stations, chosen.ports, chosen.days, chosen.visits),
         "leaks": lambda: measure_leaks(chosen.stations),
         "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),
+        "advice": measure_advice,
         "load": lambda: iter(measure_load(chosen.devices, chosen.messages).items()),
         "crash": lambda: measure_crash(chosen.kills),
         "fuzz": lambda: measure_fuzz(chosen.seconds, chosen.seed),

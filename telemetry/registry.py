@@ -8,7 +8,7 @@ in the stream.
 import tomllib
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -58,6 +58,12 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`current`: power of a port is computed from its current where it is missing."""
     nominal_voltage_v: float | None = None
     """Line to neutral; None: the station's."""
+    line: Literal["L1", "L2", "L3"] | None = None
+    """What a port with one phase is connected to; None: not known."""
+    min_current_a: Annotated[float, msgspec.Meta(gt=0)] = 6.0
+    """Least current of a port that charges (6 A by IEC 61851-1); below it there is only 0."""
+    rates_a: list[Annotated[float, msgspec.Meta(ge=0)]] | None = None
+    """Currents that a port can be set to; None: whole amperes from `min_current_a` up to its rating."""
     ranges: dict[str, tuple[float, float]] = {}
     """Narrower limits of channels of this device."""
 
@@ -130,6 +136,10 @@ class Station(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     dew_point_max_c: float | None = None
     receiver_m3: float | None = None
     tariff_per_kwh: float | list[TariffPeriod] | None = None
+    contract_kw: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Most that the supply contract allows."""
+    line_limit_a: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Most in each line (main fuse); besides the rated current of the transformer."""
     demand_charge_per_kw: float | None = None
     """Price of the highest 15-minute demand of a month [currency per kW]."""
     co2_kg_per_kwh: float | None = None

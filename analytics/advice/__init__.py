@@ -4,16 +4,22 @@ A record has the same shape for every kind of station, and each item names its `
 `{"station", "kind", "at", "items": [{"type", ...}], "reasons": {type: why there is none}}`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from analytics.advice.curves import MachineCurves, learn_curves
 from analytics.advice.dispatch import dispatch_advice
+from analytics.advice.ordered import Ask, ordered_advice
 from analytics.advice.pressure import pressure_advice
+from analytics.advice.scorecard import scorecard
 from analytics.air import air_minutes
 from analytics.window import Window
 from telemetry.times import format_time
 
-__all__ = ["MachineCurves", "advice_of", "learn_curves"]
+__all__ = ["ADVICE_TYPES", "MachineCurves", "advice_of", "charging_advice", "learn_curves", "scorecard"]
+
+ADVICE_TYPES = {"charging": ("ordered_charging", "scorecard"), "compressed_air": ("dispatch", "pressure")}
+"""Kind of station -> types of its items."""
 
 
 def advice_of(window: Window, curves: MachineCurves, last_week: Window) -> dict[str, Any]:
@@ -29,10 +35,28 @@ def advice_of(window: Window, curves: MachineCurves, last_week: Window) -> dict[
         The half hour after the same time a week before, from which demand is forecast.
     """
     air = air_minutes(window)
-    found = {
+    return _record(window, {
         "dispatch": dispatch_advice(air, curves, air_minutes(last_week)),
         "pressure": pressure_advice(air),
-    }
+    })
+
+
+def charging_advice(window: Window, asks: Mapping[str, Ask], score: dict[str, Any] | str) -> dict[str, Any]:
+    """Return the advice record of a charging station at the end of a window.
+
+    Parameters
+    ----------
+    window
+        The last minutes.
+    asks
+        Port -> what its vehicle has asked for.
+    score
+        Of the day before the last full hour.
+    """
+    return _record(window, {"ordered_charging": ordered_advice(window, asks), "scorecard": score})
+
+
+def _record(window: Window, found: Mapping[str, dict[str, Any] | str]) -> dict[str, Any]:
     return {
         "station": window.station.id,
         "kind": window.station.kind,

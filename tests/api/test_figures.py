@@ -202,3 +202,12 @@ def test_the_quarterly_tables(client: Client, table: str) -> None:
             (p, f"2024-{m}") for m in (10, 11, 12) for p in ("p001", "p002")
         ]
     assert client.get("/api/v1/stations/harbour/nevi?quarter=2024-4").status_code == 422
+
+
+def test_planning_needs_weeks_and_ports_of_a_charging_station(client: Client) -> None:
+    found = get(client, "stations/harbour/planning", ports=4)
+    assert found["estimated"]
+    assert found["items"] == []
+    assert "ask for a longer window" in found["reasons"]["planning"]
+    assert client.get("/api/v1/stations/isle/planning").status_code == 422
+    assert client.get("/api/v1/stations/harbour/planning?ports=0").status_code == 422
