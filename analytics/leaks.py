@@ -129,6 +129,7 @@ def _decay(air: AirMinutes) -> Estimate:
     if not isinstance(found, Decay):
         return Estimate("pressure_decay", None, None, None, "network", found, {"idle_hours": text})
     inputs = {"idle_hours": text, "falls": found.falls, "minutes": found.minutes, "bar_per_min": found.bar_per_min,
+              "fitted_bar_per_min": found.fitted_bar_per_min,
               "pressure_bar": found.pressure_bar, "bleed_test_m3_min": found.bleed_test_m3_min}
     return Estimate("pressure_decay", found.leak_m3_min, found.low, found.high, "network",
                     "fall of the pressure in the receiver while no machine delivers", inputs)
