@@ -9,6 +9,7 @@ Two kinds of holes: behind the reservoir (`leak`: air goes all the time) and at 
 its discharge pressure rises, only while the machine is loaded).
 """
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -79,6 +80,8 @@ class MetroUnit:
         self.holes_mm: dict[str, float] = {}
         self.purges_mm: dict[str, float] = {}
         self.vented = False
+        self._year = 0.0
+        """1 January of the year, as a day since 1970."""
         self._size = float(rng.uniform(0.93, 1.07))
         """How a hole's true flow differs from its nominal one: diameters are nobody's statistics."""
         self._rng = rng
@@ -163,7 +166,9 @@ class MetroUnit:
         self.loaded_s += dt_s if self.state == "loaded" else 0.0
 
     def _season(self, now_ms: int) -> float:
-        day = to_datetime(now_ms).timetuple().tm_yday
+        if not 0.0 <= now_ms / DAY_MS - self._year < 365.0:
+            self._year = datetime(to_datetime(now_ms).year, 1, 1, tzinfo=UTC).timestamp() / 86_400.0
+        day = now_ms / DAY_MS - self._year
         return min(1.0, max(0.0, (day - SEASON[0]) / (SEASON[1] - SEASON[0])))
 
     def _happens(self, per_day: float, dt_s: float) -> bool:

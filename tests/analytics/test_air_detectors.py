@@ -1,6 +1,7 @@
 """Fault detectors of air stations through their rules: each with a case that fires and one that looks like it."""
 
 import csv
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,16 +11,11 @@ import numpy as np
 import pytest
 from naive.windows import START_MS, air_window, buckets_of, runs_of, station_of, window_of
 
-from analytics.alerts import Alerts
-from analytics.judge import judge
-from analytics.rules.load import RulePack, load_rules
-from analytics.rules.types import DetectorInput
-from analytics.window import Window
-from telemetry.registry import Registry
 from telemetry.times import MINUTE_MS
 
-SHIPPED = load_rules()
-PACK = RulePack({}, {name: rule for name, rule in SHIPPED.rules.items() if isinstance(rule.input, DetectorInput)})
+sys.path.insert(0, str(Path(__file__).parent))
+from judged import fired
+
 N = 240
 EVENT = range(150, N)
 STATION: dict[str, Any] = {
@@ -58,19 +54,6 @@ def told(amounts: Mapping[tuple[str, str], Mapping[str, Any]], step: int = N, **
     """Return (rule, device) of all alerts of detectors that fire, judged in pieces of `step` minutes."""
     station = station_of("compressed_air", **STATION)
     return fired(air_window(station, N, amounts, **parts), step)
-
-
-def fired(whole: Window, step: int) -> list[tuple[str, str]]:
-    alerts = Alerts(PACK, Registry({"s": whole.station}))
-
-    def load(from_ms: int, to_ms: int, *, extremes: bool = False, **_: object) -> Window:
-        minutes = {k: b.take((b.start_ms >= from_ms) & (b.start_ms < to_ms)) for k, b in whole.minutes.items()}
-        return Window(whole.station, whole.listed, from_ms, to_ms, to_ms, minutes, whole.runs, whole.first_heard_ms,
-                      whole.last_heard_ms, whole.deaf_ms)
-
-    for at in range(whole.from_ms, whole.to_ms, step * MINUTE_MS):
-        judge(alerts, whole.station, "s", load, at, min(at + step * MINUTE_MS, whole.to_ms))
-    return sorted({(t.rule, t.device or "") for t in alerts.take_transitions() if t.type == "alert.firing"})
 
 
 def with_(key: tuple[str, str], **channels: Any) -> Amounts:
