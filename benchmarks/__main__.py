@@ -11,11 +11,13 @@ load: what `voltair simulate --load` can send from one core.
 crash: kill -9 of every role, of InfluxDB and of the broker, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
+metro: leak alerts on twins of MetroPT-3, or on the data set itself; writes its table into docs/leaks.md.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from benchmarks.alert_latency import measure_latency
 from benchmarks.alerts import measure_alerts
@@ -26,6 +28,7 @@ from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
+from benchmarks.metro import HELD_OUT_SEED, measure_metro
 from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
 
@@ -66,7 +69,12 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
     leaks = parts.add_parser("leaks")
-    leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
+    leaks.add_argument("--stations", type=int, default=20, help="made for each case and set of seeds, three weeks each")
+    metro = parts.add_parser("metro")
+    metro.add_argument("--seeds", type=int, default=3, help="twins, seven months each")
+    metro.add_argument("--first-seed", type=int, default=HELD_OUT_SEED, help="the rules' limits were chosen on 1 and 2")
+    metro.add_argument("--file", type=Path, help="MetroPT-3 as published (CSV or zip), instead of twins")
+    metro.add_argument("--sha256", default="", help="its checksum")
     return parser, set(parts.choices)
 
 
@@ -85,6 +93,7 @@ def main() -> None:
         "alerts": lambda: measure_alerts(chosen.alerts, chosen.kills),
         "latency": lambda: measure_latency(chosen.rate, chosen.seconds),
         "leaks": lambda: measure_leaks(chosen.stations),
+        "metro": lambda: measure_metro(chosen.seeds, chosen.first_seed, chosen.file, chosen.sha256),
         "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),
         "load": lambda: iter(measure_load(chosen.devices, chosen.messages).items()),
         "crash": lambda: measure_crash(chosen.kills),

@@ -60,7 +60,12 @@ FROZEN_ROWS = 60
 """Rows of the compressor without any change that make a frozen logger."""
 LEAK_RULES = ("purge_leak", "loaded_no_gain", "cycle_leak")
 
+DOC = Path(__file__).parents[1] / "docs" / "leaks.md"
+MARKS = ("<!-- bench metro: begin -->", "<!-- bench metro: end -->")
+
 Span = tuple[int, int]
+Run = tuple[str, Iterator[Message], dict[str, Any]]
+"""What it is called, its readings, and the tables of its stations.toml."""
 
 
 @dataclass
@@ -94,7 +99,7 @@ class Heard:
 
 
 def measure_metro(seeds: int, first_seed: int, file: Path | None, sha256: str) -> Iterator[tuple[str, str]]:
-    """Yield what was measured; of the held-out seeds of the twin the table is written into docs/leaks.md.
+    """Yield what was measured; of held-out seeds of the twin a table is written into docs/leaks.md.
 
     Parameters
     ----------
@@ -108,22 +113,37 @@ def measure_metro(seeds: int, first_seed: int, file: Path | None, sha256: str) -
     ConfigError
         If the file is another one.
     """
-    if file is not None:
-        with file.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if found != sha256.lower():
-            msg = f"{file} has SHA-256 {found}, not {sha256 or 'given; add --sha256'}"
-            raise ConfigError(msg)
-        scores = {"the data set": judge_messages(replay_messages(file, "metropt3", STATION),
-                                                 replay_tables(file, "metropt3", STATION))}
-    else:
-        scores = {}
-        for seed in range(first_seed, first_seed + seeds):
-            scenario = load_scenario("air-metro")
-            run = Simulation(scenario, seed, scenario.start_ms, scenario.duration_ms)
-            scores[f"seed {seed}"] = judge_messages(run.messages(), scenario.tables())
-    for name, score in scores.items():
-        yield from ((f"{name}: {what}", value) for what, value in score.items())
+    scores: dict[str, dict[str, str]] = {}
+    for name, messages, tables in _runs(seeds, first_seed) if file is None else _published(file, sha256):
+        scores[name] = judge_messages(messages, tables)
+        yield from ((f"{name}: {what}", value) for what, value in scores[name].items())
+    if file is None and first_seed >= HELD_OUT_SEED:
+        _write(scores)
+
+
+def _runs(seeds: int, first_seed: int) -> Iterator[Run]:
+    scenario = load_scenario("air-metro")
+    for seed in range(first_seed, first_seed + seeds):
+        run = Simulation(scenario, seed, scenario.start_ms, scenario.duration_ms)
+        yield f"seed {seed}", run.messages(), scenario.tables()
+
+
+def _published(file: Path, sha256: str) -> Iterator[Run]:
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != sha256.lower():
+        msg = f"{file} has SHA-256 {found}, not {sha256 or 'given: add --sha256'}"
+        raise ConfigError(msg)
+    yield "the data set", replay_messages(file, "metropt3", STATION), replay_tables(file, "metropt3", STATION)
+
+
+def _write(scores: dict[str, dict[str, str]]) -> None:
+    names = list(next(iter(scores.values())))
+    rows = [f"| {name} | {' | '.join(score[name] for score in scores.values())} |" for name in names]
+    lines = [MARKS[0], "", f"| simulated | {' | '.join(scores)} |", f"| --- |{' --- |' * len(scores)}", *rows, "",
+             MARKS[1]]
+    head, rest = DOC.read_text("utf-8").split(MARKS[0])
+    DOC.write_text(head + "\n".join(lines) + rest.split(MARKS[1])[1], "utf-8")
 
 
 def judge_messages(messages: Iterator[Message], tables: dict[str, Any]) -> dict[str, str]:

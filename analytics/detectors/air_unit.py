@@ -31,6 +31,8 @@ GAIN_BAR_MIN = 0.1
 """A machine that is loaded and gains less than this per minute delivers into a hole."""
 GAIN_MIN = 10
 """Minutes over which the gain is taken."""
+HELD_MIN = 60
+"""What a loaded minute said of a dryer stands for so long."""
 CYCLES = 3
 """Cycles in the look-back from which a long load is unusual; falls that make a present figure."""
 LEAST_FALL_BAR_MIN = 0.125
@@ -50,8 +52,8 @@ def is_single(station: Station) -> bool:
 def purge_leak(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """Return in how many loaded minutes in a row the purge pressure of each dryer was high [min].
 
-    A purge ends; a purge or drain valve that stays open blows for as long as a machine delivers. Minutes in which none
-    does say nothing.
+    A purge ends; a purge or drain valve that stays open blows for as long as a machine delivers. While none does, what
+    the last loaded minute said stands for an hour.
     """
     m = Minutes(window)
     purge = m.mean("dryer", "purge_pressure_bar")
@@ -60,6 +62,9 @@ def purge_leak(window: Window, from_ms: int, _to_ms: int) -> Signal:
     for i in range(len(purge)):
         told = loaded & ~np.isnan(purge[i])
         value[i, told] = run_length(purge[i : i + 1, told] > PURGE_BAR)[0]
+    last = np.maximum.accumulate(np.where(np.isnan(value), -1, np.arange(m.count)), axis=1)
+    held = (last >= 0) & (np.arange(m.count) - last < HELD_MIN)
+    value = np.where(held, np.take_along_axis(value, np.maximum(last, 0), axis=1), np.nan)
     evidence = {"purge_pressure_bar": purge, "blowing_min": value, **_beside(m, len(purge))}
     signal = signal_of(m, from_ms, [Part("dryer", m.devices("dryer"), value, evidence)])
     return _placed(signal, lambda device: f"machine:{device}")

@@ -23,7 +23,7 @@ from simulators.model.noise import Drift
 from telemetry.registry import Station
 from telemetry.times import DAY_MS, HOUR_MS, to_datetime
 
-CUT_IN_BAR, CUT_OUT_BAR = 8.08, 10.03
+CUT_IN_BAR, CUT_OUT_BAR = 8.08, 9.95
 RUN_ON_S = 420.0
 """Unloaded before the motor stops."""
 DEMAND_BAR_MIN, GAIN_BAR_MIN = (0.062, 0.118), (1.19, 0.97)

@@ -99,6 +99,8 @@ def metropt3_tables(path: Path, station: str) -> dict[str, Any]:
         "compressors": [{"id": "apu", "control": "fixed"}],
         "air_mains": [{"id": "main"}],
         "dryers": [{"id": "dryer"}],
+        # This dryer shows no pressure at all while the machine is loaded: two minutes of it are a leak.
+        "rules": {"purge_leak": {"threshold": 2}},
     }
     return {"stations": {station: table}}
 

@@ -89,8 +89,8 @@ def test_a_frozen_logger_is_no_leak() -> None:
 
 
 @pytest.mark.parametrize("step", [61, N])
-def test_a_pressure_that_falls_three_times_as_fast_is_told(step: int) -> None:
-    assert told(unit(event_fall=0.3), step) == {("cycle_leak", "apu")}
+def test_a_pressure_that_falls_five_times_as_fast_is_told(step: int) -> None:
+    assert told(unit(event_fall=0.4), step) == {("cycle_leak", "apu")}
     assert told(unit(event_fall=0.14), step) == set()
 
 
