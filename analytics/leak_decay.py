@@ -92,7 +92,7 @@ def _whole_fall(
 ) -> list[float]:
     """Return the fall around the quiet minutes [a, b), cut-out to cut-in [bar/min]; empty where it is cut off.
 
-    A machine was loaded in the two minutes before and after, so the cut-out lies in the one and the cut-in in the other.
+    A machine was loaded in the two minutes before and after: the cut-out lies in the one, the cut-in in the other.
     """
     if a < 2 or b + 2 > len(times_ms) or times_ms[b + 1] - times_ms[a - 2] != (b - a + 3) * MINUTE_MS:
         return []

@@ -283,8 +283,8 @@ def _load_cycles(air: AirMinutes) -> Estimate:
         return unusable(f"{minutes} idle minutes in which the state of every compressor is known, 60 needed")
     loaded = states[MACHINE_STATE.index("loaded")][:, every].sum(axis=1) / known_ms
     if not loaded.any():
-        return unusable("no compressor was loaded in the idle hours: without a single cycle they tell nothing of leaks, "
-                        "neither that there are any nor that there are none")
+        return unusable("no compressor was loaded in the idle hours: without a single cycle they tell nothing of "
+                        "leaks, neither that there are any nor that there are none")
     cycles = {n: _idle_cycles(air, n, text) for n in names}
     for i, (loaded_s, idle_s) in enumerate(cycles.values()):
         if len(loaded_s) >= CYCLES_NEEDED:

@@ -148,8 +148,8 @@ def _write(fitted: _Part, held_out: _Part) -> None:
     lines = [
         MARKS[0], "", "| measured | fitted seeds | held-out seeds |", "| --- | --- | --- |",
         *(f"| {name} | {a} | {b} |" for name, a, b in pairs), "",
-        f"The held-out seeds in detail. Leaks open on day {BEFORE_D + 1} of {DAYS}; a ramp takes five days. Delays are "
-        "medians in nights.", "",
+        f"Held-out seeds; leaks open on day {BEFORE_D + 1} of {DAYS}, a ramp takes five days, delays are medians.",
+        "",
         "| side | form | size | found | within 3 nights | delay | CUSUM alone (found) | told / true | false flags |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |", *held_out.rows, "",
         "| no leak, but | station-days | false flags |", "| --- | --- | --- |", *held_out.nuisances, "", MARKS[1],

@@ -62,7 +62,7 @@ def dew_point_high(window: Window, from_ms: int, _to_ms: int) -> Signal:
 
 
 def branch_drop(window: Window, from_ms: int, _to_ms: int) -> Signal:
-    """Return the pressure that the way to each customer takes, the median of 5 minutes [bar]; a dead gauge is unknown."""
+    """Return the pressure lost on the way to each customer, the median of 5 minutes [bar]; a dead gauge is unknown."""
     m = Minutes(window)
     branch = m.mean("air_meter", "pressure_bar")
     header = np.broadcast_to(m.header_bar(), branch.shape)
@@ -88,5 +88,6 @@ def dryer_off(window: Window, from_ms: int, _to_ms: int) -> Signal:
 
 
 PRESSURE: Mapping[str, Detector] = {
-    d.__name__: Detector(d, LOOKBACK_MS, extremes=True) for d in (pressure_low, pressure_band, dew_point_high, branch_drop, dryer_off)
+    d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
+    for d in (pressure_low, pressure_band, branch_drop, dew_point_high, dryer_off)
 }

@@ -1,7 +1,7 @@
-"""Leaks that no flow meter sees: at a dryer by its purge pressure, and where one machine is all there is, by its cycles.
+"""Leaks that no flow meter sees: at a dryer by its purge pressure, and of a single machine by its cycles.
 
-A station of one compressor without customers, such as a train's, measures no flow. Its machine loads and unloads between
-two pressures, so how fast the pressure falls in between, and whether it rises while loaded, tell how much air goes.
+A station of one compressor without customers, such as a train's, measures no flow. Its machine loads and unloads
+between two pressures: how fast the pressure falls in between, and whether it rises while loaded, tell of leaks.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ def purge_leak(window: Window, from_ms: int, _to_ms: int) -> Signal:
 def loaded_no_gain(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """Return for how long a single compressor has been loaded while the pressure hardly rose [min].
 
-    Unknown where it has not cycled before in the look-back (its load may be its work), and where its gauges stand still.
+    Unknown where it has not cycled before in the look-back (its load may be its work) and where its gauges stand still.
     """
     m = Minutes(window)
     loaded = m.in_state("loaded") >= WHOLE_MS
@@ -101,10 +101,10 @@ def cycle_leak(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """
     m = Minutes(window)
     devices = m.devices("compressor")
-    known = (m.in_state(*MACHINE_STATE) > 0).all(axis=0)
-    delivers = (m.in_state("loaded", "loading") > 0).any(axis=0)
+    known = np.asarray((m.in_state(*MACHINE_STATE) > 0).all(axis=0))
+    delivers = np.asarray((m.in_state("loaded", "loading") > 0).any(axis=0))
     end, fall = idle_falls(delivers, known, m.header_bar())
-    value, now, usual = (np.full((len(devices), m.count), np.nan) for _ in range(3))
+    now, usual = (np.full((len(devices), m.count), np.nan) for _ in range(2))
     first = max(int(np.searchsorted(end, (from_ms - window.from_ms) // MINUTE_MS - STALE_MS // MINUTE_MS)), CYCLES - 1)
     for k in range(first, len(end)):
         before = fall[np.searchsorted(end, end[k] - FALLS_MS // MINUTE_MS) : k - CYCLES + 1]
@@ -122,7 +122,7 @@ def cycle_leak(window: Window, from_ms: int, _to_ms: int) -> Signal:
 
 
 def _beside(m: Minutes, rows: int) -> dict[str, Float64]:
-    """Return what else a leak shows at the machines: hot oil, the current and the header, the highest of each minute."""
+    """Return what else a leak shows in each minute: the hottest oil, the highest current, the header."""
     found = {}
     for name in ("oil_temperature_c", "motor_current_a"):
         values = m.mean("compressor", name)

@@ -1,8 +1,9 @@
 """A twin of the MetroPT-3 machine: the air production unit of a metro train, one compressor and its reservoir.
 
-Made from what is published of the data set (UCI 791), not from its rows: pressure between 8.05 and 10.05 bar, two cycles
-an hour in February and three to four in summer, loaded for 109 s and later for 139 to 149 s, off, unloaded and loaded
-54.5, 29.9 and 15.6 % of the time, motor 0, 3.8 and 6.0 A, oil 57 deg C at the median, 17.8 % of the time without rows.
+Made from what is published of the data set (UCI 791), not from its rows: pressure between 8.05 and 10.05 bar, two
+cycles an hour in February and three to four in summer, loaded for 109 s and later for 139 to 149 s, off, unloaded and
+loaded 54.5, 29.9 and 15.6 % of the time, motor 0, 3.8 and 6.0 A, oil 57 deg C at the median, 17.8 % of the time without
+rows.
 Between the published numbers it is a model: how demand wanders, how large a hole is, what lies in the gaps.
 
 Two kinds of holes: behind the reservoir (`leak`: air goes all the time) and at the dryer (`purge_leak`: air goes, and
@@ -91,8 +92,6 @@ class MetroUnit:
         self._burst_s = self._burst_bar_min = self._gap_s = 0.0
         self._noise = rng.standard_normal((_NOISES, 4))
         self._at = 0
-        self.loaded_s = self.known_s = 0.0
-        self.cycles = 0
 
     def apply(self, fault: Fault, strength: float) -> None:
         """Let a fault have that share of its size; 0 ends it.
@@ -122,12 +121,10 @@ class MetroUnit:
         return {"place": place, "size": size, "unit": "m3/min", "diameter_mm": fault.full_size}
 
     def begin(self) -> None:
-        """Count from here on."""
-        self.loaded_s = self.known_s = 0.0
-        self.cycles = 0
+        """Do nothing: the unit keeps no books."""
 
     def key_figures(self) -> dict[str, float | None]:
-        """Return the true key figures since `begin`; gaps count, since the machine runs in them."""
+        """Return none: the unit measures neither energy nor air."""
         return {}
 
     def step(self, now_ms: int, dt_s: float) -> list[Reading]:
@@ -162,8 +159,6 @@ class MetroUnit:
         self._warm_bar -= cooled
         self.pressure_bar = max(0.0, self.pressure_bar - fall * minutes - cooled)
         self.oil_c += (OIL_C[self.state] - 10.0 * (1.0 - season) - self.oil_c) * min(1.0, dt_s / OIL_S)
-        self.known_s += dt_s
-        self.loaded_s += dt_s if self.state == "loaded" else 0.0
 
     def _season(self, now_ms: int) -> float:
         if not 0.0 <= now_ms / DAY_MS - self._year < 365.0:
@@ -193,7 +188,6 @@ class MetroUnit:
                 self._enter("unloaded")
                 self._warm_bar = WARM_BAR
         elif self.pressure_bar <= CUT_IN_BAR:
-            self.cycles += 1
             self._enter("loaded")
         elif self.state == "unloaded":
             self._unloaded_s += dt_s
