@@ -78,6 +78,8 @@ def _judge_detector(
     alerts: Alerts, rule: Rule, name: str, station: Station, station_id: str, load: Load, from_ms: int, to_ms: int
 ) -> None:
     detector = DETECTORS[name]
+    if detector.fits is not None and not detector.fits(station):
+        return
     ends = idle_ends(station, from_ms, to_ms) if detector.every == "idle" else [to_ms]
     for end in ends:
         start = end - MINUTE_MS if detector.every == "idle" else from_ms

@@ -129,6 +129,7 @@ def _decay(air: AirMinutes) -> Estimate:
     if not isinstance(found, Decay):
         return Estimate("pressure_decay", None, None, None, "network", found, {"idle_hours": text})
     inputs = {"idle_hours": text, "falls": found.falls, "minutes": found.minutes, "bar_per_min": found.bar_per_min,
+              "fitted_bar_per_min": found.fitted_bar_per_min,
               "pressure_bar": found.pressure_bar, "bleed_test_m3_min": found.bleed_test_m3_min}
     return Estimate("pressure_decay", found.leak_m3_min, found.low, found.high, "network",
                     "fall of the pressure in the receiver while no machine delivers", inputs)
@@ -281,6 +282,9 @@ def _load_cycles(air: AirMinutes) -> Estimate:
     if minutes < 60:
         return unusable(f"{minutes} idle minutes in which the state of every compressor is known, 60 needed")
     loaded = states[MACHINE_STATE.index("loaded")][:, every].sum(axis=1) / known_ms
+    if not loaded.any():
+        return unusable("no compressor was loaded in the idle hours: without a single cycle they tell nothing of "
+                        "leaks, neither that there are any nor that there are none")
     cycles = {n: _idle_cycles(air, n, text) for n in names}
     for i, (loaded_s, idle_s) in enumerate(cycles.values()):
         if len(loaded_s) >= CYCLES_NEEDED:

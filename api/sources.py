@@ -142,15 +142,18 @@ class Sources:
             )
         return rows
 
-    def window(self, station: str, from_ms: int, to_ms: int) -> Window:
+    def window(self, station: str, from_ms: int, to_ms: int, *, extremes: bool = False) -> Window:
         """Return what key figures are computed from, for the whole minutes of `[from_ms, to_ms)`.
+
+        `extremes`: with minima and maxima of gauges, which key figures do without.
 
         Raises
         ------
         Problem
             503 where analytics has not made its file yet.
         """
-        return load_window(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
+        from_ms, to_ms = _minutes(from_ms, to_ms)
+        return load_window(self._analysed(station), self.registry(), station, from_ms, to_ms, extremes=extremes)
 
     def outages(self, station: str, from_ms: int, to_ms: int) -> Window:
         """Return what uptime and sessions are made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.

@@ -13,11 +13,13 @@ crash: kill -9 of every role, of InfluxDB and of the broker, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
 page: the first screen and a station's page over 400 devices and 90 days.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
+metro: leak alerts on twins of MetroPT-3, or on the data set itself; writes its table into docs/leaks.md.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from benchmarks.advice import measure_advice
 from benchmarks.alert_latency import measure_latency
@@ -30,6 +32,7 @@ from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
 from benchmarks.page import measure_page
+from benchmarks.metro import HELD_OUT_SEED, measure_metro
 from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
 
@@ -76,7 +79,12 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     page.add_argument("--days", type=int, default=90)
     page.add_argument("--visits", type=int, default=15)
     leaks = parts.add_parser("leaks")
-    leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
+    leaks.add_argument("--stations", type=int, default=20, help="made for each case and set of seeds, three weeks each")
+    metro = parts.add_parser("metro")
+    metro.add_argument("--seeds", type=int, default=3, help="twins, seven months each")
+    metro.add_argument("--first-seed", type=int, default=HELD_OUT_SEED, help="the rules' limits were chosen on 1 and 2")
+    metro.add_argument("--file", type=Path, help="MetroPT-3 as published (CSV or zip), instead of twins")
+    metro.add_argument("--sha256", default="", help="its checksum")
     return parser, set(parts.choices)
 
 
@@ -96,6 +104,7 @@ def main() -> None:
         "latency": lambda: measure_latency(chosen.rate, chosen.seconds),
         "page": lambda: measure_page(chosen.stations, chosen.ports, chosen.days, chosen.visits),
         "leaks": lambda: measure_leaks(chosen.stations),
+        "metro": lambda: measure_metro(chosen.seeds, chosen.first_seed, chosen.file, chosen.sha256),
         "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),
         "advice": measure_advice,
         "load": lambda: iter(measure_load(chosen.devices, chosen.messages).items()),

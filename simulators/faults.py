@@ -1,6 +1,7 @@
 """Faults that a scenario injects: what, where, when, how large, and which alert they should raise."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, NoReturn
 
 import msgspec
@@ -83,6 +84,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return [(found[0][0], found[-1][1])] if self.together and found else found
 
 
+@cache
 def _ms(text: str) -> int:
     found = parse_duration_ms(text)
     assert found is not None, text  # noqa: S101 - the pattern of `Duration` admits nothing else

@@ -14,6 +14,7 @@ from simulators.faults import Fault, fail_unknown
 from simulators.message import Message, Reading, telemetry
 from simulators.model.air import AirStation
 from simulators.model.charging import ChargingStation
+from simulators.model.metro import MetroUnit
 from simulators.scenario import Scenario
 from simulators.truth import Truth, TruthStation, true_faults
 from simulators.way import Way
@@ -42,6 +43,8 @@ _MODELS: dict[str, type[ChargingStation] | type[AirStation]] = {
     "charging": ChargingStation,
     "compressed_air": AirStation,
 }
+_UNITS: dict[str, type[MetroUnit]] = {"metropt3": MetroUnit}
+"""Models of one certain machine, by `unit` of the settings."""
 
 
 class Simulation:
@@ -211,7 +214,7 @@ def _device_kinds(station: Station) -> dict[str, str]:
 def _build(name: str, settings: dict[str, Any], station: Station, seed: int) -> _Model:
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     try:
-        return _MODELS[station.kind](station, settings, rng)
+        return (_UNITS.get(settings.get("unit", "")) or _MODELS[station.kind])(station, settings, rng)
     except msgspec.ValidationError as error:
         msg = f"scenario: model of station {name!r}: {error}"
         raise ConfigError(msg) from error

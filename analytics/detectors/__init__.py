@@ -13,6 +13,7 @@ from analytics.detectors.air_machines import MACHINES
 from analytics.detectors.air_meters import METERS
 from analytics.detectors.air_pressure import PRESSURE
 from analytics.detectors.air_sensors import SENSORS
+from analytics.detectors.air_unit import UNIT
 from analytics.detectors.degraded import EFFICIENCY_DEGRADED
 from analytics.detectors.impossible import IMPOSSIBLE_EFFICIENCY
 from analytics.detectors.signal import Detector, Signal
@@ -53,6 +54,7 @@ DETECTORS: Mapping[str, Detector] = {
     **METERS,
     **PRESSURE,
     **SENSORS,
+    **UNIT,
     "efficiency_degraded": EFFICIENCY_DEGRADED,
     "impossible_efficiency": IMPOSSIBLE_EFFICIENCY,
 }

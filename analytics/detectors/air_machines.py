@@ -8,6 +8,7 @@ from analytics.detectors.air_minutes import (
     LOOKBACK_MS,
     WHOLE_MS,
     Float64,
+    Int64,
     Minutes,
     Part,
     run_length,
@@ -18,7 +19,8 @@ from analytics.detectors.air_minutes import (
 from analytics.detectors.signal import Detector, Signal
 from analytics.kpis.machines import UNLOADED, cut_ins
 from analytics.window import Window
-from telemetry.times import MINUTE_MS
+from telemetry.channels import MACHINE_STATE
+from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 CYCLES_MIN = 120
 """Time over which cut-ins are counted."""
@@ -28,6 +30,8 @@ CURRENT_HIGH, CURRENT_LOW = 0.10, 0.15
 """How far a loaded current may be from its usual one: +8 % and -13 %, widened by the 2 % of the instrument."""
 CURRENT_MIN = 20
 """Loaded minutes that make a usual current."""
+USUAL_MS, USUAL_MIN = DAY_MS, 10
+"""Time in which a current is learned, and length of the pieces that it is learned from."""
 
 
 def short_cycling(window: Window, from_ms: int, _to_ms: int) -> Signal:
@@ -76,14 +80,15 @@ def filter_clogged(window: Window, from_ms: int, _to_ms: int) -> Signal:
 def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """Return how far the loaded current of a fixed-speed compressor is from its usual one, 1 at the limit.
 
-    Usual is the median of the loaded minutes of the look-back up to ten minutes ago; limits are +10 % and -15 %.
+    Usual is the median of the loaded minutes of the day up to ten minutes ago, by medians of ten minutes each; limits
+    are +10 % and -15 %.
     """
     m = Minutes(window)
     listed = window.station.listed("compressor")
     fixed = np.array([getattr(listed.get(d), "control", None) == "fixed" for d in m.devices("compressor")], np.bool_)
     loaded = m.in_state("loaded") >= WHOLE_MS
     current = np.where(loaded & fixed[:, None], m.mean("compressor", "motor_current_a"), np.nan)
-    usual = _before(trailing(current, 110, 0.5, CURRENT_MIN), 10)
+    usual = _usual(current, m.times_ms // MINUTE_MS)
     off = trailing(current, 3, 0.5, 2) / usual - 1
     value = np.where(off > 0, off / CURRENT_HIGH, -off / CURRENT_LOW)
     return signal_of(m, from_ms, [
@@ -91,14 +96,31 @@ def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
                                                             "deviation_share": off})])
 
 
-def _before(values: Float64, minutes: int) -> Float64:
-    """Return the values of so many minutes earlier."""
-    out = np.full(values.shape, np.nan)
-    out[:, minutes:] = values[:, :-minutes]
-    return out
+def _usual(values: Float64, minute: Int64) -> Float64:
+    """Return (devices, minutes) the median over a day of the medians of ten minutes, up to the block before.
+
+    Blocks are aligned to the epoch, so that it does not matter where the window begins.
+    """
+    block = minute // USUAL_MIN
+    first = int(block[0]) if len(block) else 0
+    count = int(block[-1]) - first + 1 if len(block) else 0
+    medians = np.full((len(values), count), np.nan)
+    minutes = np.zeros((len(values), count), np.int64)
+    for k in range(count):
+        inside = values[:, block == first + k]
+        minutes[:, k] = (~np.isnan(inside)).sum(axis=1)
+        known = minutes[:, k] > 0
+        medians[known, k] = np.nanmedian(inside[known], axis=1) if known.any() else np.nan
+    usual = trailing(medians, USUAL_MS // (USUAL_MIN * MINUTE_MS), 0.5, 2)
+    enough = trailing_sum(minutes, USUAL_MS // (USUAL_MIN * MINUTE_MS)) >= CURRENT_MIN
+    before = np.full((len(values), count + 1), np.nan)
+    before[:, 1:] = np.where(enough, usual, np.nan)
+    return before[:, block - first]
 
 
 MACHINES: Mapping[str, Detector] = {
-    d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
-    for d in (short_cycling, unloaded_running, overheating, filter_clogged, motor_current)
+    **{d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
+       for d in (short_cycling, unloaded_running, overheating, filter_clogged)},
+    "motor_current": Detector(motor_current, USUAL_MS + HOUR_MS, columns=(
+        *(f"{s}_ms" for s in MACHINE_STATE), "motor_current_a_i", "motor_current_a_ms")),
 }

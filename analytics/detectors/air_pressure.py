@@ -4,9 +4,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analytics.detectors.air_minutes import LOOKBACK_MS, Minutes, Part, signal_of, trailing
+from analytics.detectors.air_minutes import (
+    DEAD_BAR,
+    LOOKBACK_MS,
+    WHOLE_MS,
+    Minutes,
+    Part,
+    run_length,
+    signal_of,
+    trailing,
+)
 from analytics.detectors.signal import Detector, Signal
 from analytics.window import Window
+from telemetry.channels import MACHINE_STATE
 
 BAND_MIN = 60
 """Time over which the band of the header is taken."""
@@ -51,6 +61,33 @@ def dew_point_high(window: Window, from_ms: int, _to_ms: int) -> Signal:
     return signal_of(m, from_ms, parts)
 
 
+def branch_drop(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return the pressure lost on the way to each customer, the median of 5 minutes [bar]; a dead gauge is unknown."""
+    m = Minutes(window)
+    branch = m.mean("air_meter", "pressure_bar")
+    header = np.broadcast_to(m.header_bar(), branch.shape)
+    drop = trailing(header - np.where(branch > DEAD_BAR, branch, np.nan), 5, 0.5, 3)
+    evidence = {"pressure_bar": branch, "header_bar": header, "flow_m3_min": m.mean("air_meter", "flow_m3_min")}
+    return signal_of(m, from_ms, [Part("air_meter", m.devices("air_meter"), drop, evidence)])
+
+
+def dryer_off(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Return for how long every dryer has been stopped while a compressor was loaded [min].
+
+    A standby dryer may rest; unknown where one of them sends no state.
+    """
+    m = Minutes(window)
+    devices = m.devices("dryer")
+    states = np.array([m.sums("dryer", f"{s}_ms") for s in MACHINE_STATE]).reshape(len(MACHINE_STATE), -1, m.count)
+    stopped = (states[MACHINE_STATE.index("stopped")] >= WHOLE_MS).all(axis=0)
+    known = (states.sum(axis=0) > 0).all(axis=0)
+    loaded = (m.in_state("loaded") >= WHOLE_MS).any(axis=0)
+    length = run_length((stopped & loaded)[None]).astype(np.float64)
+    value = np.broadcast_to(np.where(known, length, np.nan), (len(devices), m.count))
+    return signal_of(m, from_ms, [Part("dryer", devices, value, {"stopped_min": value})])
+
+
 PRESSURE: Mapping[str, Detector] = {
-    d.__name__: Detector(d, LOOKBACK_MS, extremes=True) for d in (pressure_low, pressure_band, dew_point_high)
+    d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
+    for d in (pressure_low, pressure_band, branch_drop, dew_point_high, dryer_off)
 }

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.window import Window
+from telemetry.registry import Station
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -51,3 +52,5 @@ class Detector:
     """Whether minima, maxima and last values of gauges are needed."""
     every: Literal["minute", "idle"] = "minute"
     """`idle`: once at the end of each idle window, for what is known by nights only; such a window may be long."""
+    fits: Callable[[Station], bool] | None = None
+    """Which stations it looks at, so that the others load no window for it; None: all."""

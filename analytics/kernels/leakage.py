@@ -11,6 +11,7 @@ from analytics.kernels.thermo import INLET_BAR
 
 Float64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Int64 = NDArray[np.int64]
 
 GAS_J_KG_K = 287.05
 """Specific gas constant of dry air."""
@@ -50,6 +51,33 @@ def whole_cycles(time_s: Float64, loaded: Bools) -> tuple[Float64, Float64]:
     cut_out = cut_out[cut_out > cut_in[0]] if len(cut_in) else cut_out[:0]
     n = max(len(cut_in) - 1, 0)
     return time_s[cut_out[:n]] - time_s[cut_in[:n]], time_s[cut_in[1 : n + 1]] - time_s[cut_out[:n]]
+
+
+def idle_falls(delivers: Bools, known: Bools, gauge_bar: Float64) -> tuple[Int64, Float64]:
+    """Return how fast the pressure falls in each stretch of minutes in which no machine delivers.
+
+    The first minute of a stretch is left out: there the air that came last cools down. A stretch that is cut off by the
+    first minute, or by one that is not known, has no fall.
+
+    Parameters
+    ----------
+    delivers, known, gauge_bar
+        (minutes,) whether a machine delivers, whether that is known, and the mean pressure; NaN unknown.
+
+    Returns
+    -------
+    end : (n,) index of the minute in which delivery begins again.
+    fall : (n,) [bar/min]; only of stretches of four minutes and more with a known pressure at both ends.
+    """
+    idle = np.r_[False, known & ~delivers, False]
+    begin = np.flatnonzero(idle[1:] & ~idle[:-1])
+    end = np.flatnonzero(~idle[1:] & idle[:-1])
+    whole = (begin > 0) & (end < len(known)) & (end - begin >= 4)
+    begin, end = begin[whole], end[whole]
+    whole = known[begin - 1] & known[end]
+    begin, end = begin[whole], end[whole]
+    fall = (gauge_bar[begin + 1] - gauge_bar[end - 1]) / (end - begin - 2)
+    return end[~np.isnan(fall)], fall[~np.isnan(fall)]
 
 
 def decay_rate(time_min: Float64, gauge_bar: Float64) -> tuple[float, float]:

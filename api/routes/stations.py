@@ -62,13 +62,14 @@ def get_station(parts: Parts, caller: CallerOf, station: str) -> Json:
 
 
 def window_for(
-    parts: Services, caller: Caller, station: str, from_text: str | None, to_text: str | None
+    parts: Services, caller: Caller, station: str, from_text: str | None, to_text: str | None, *,
+    extremes: bool = False,
 ) -> Window:
-    """Return the window that a call asks for."""
+    """Return the window that a call asks for; `extremes`: with minima and maxima of gauges."""
     allow(caller, station)
     parts.sources.station(station)
     from_ms, to_ms = window_of(from_text, to_text, parts.sources.now_ms(station))
-    return parts.sources.window(station, from_ms, to_ms)
+    return parts.sources.window(station, from_ms, to_ms, extremes=extremes)
 
 
 def answer_for(parts: Services, window: Window) -> KpiAnswer:
@@ -146,7 +147,7 @@ def _sessions_by_day(parts: Services, station: str, from_ms: int, to_ms: int) ->
 @router.get("/stations/{station}/leaks", summary="Leakage of a compressed-air station")
 def get_leaks(parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None) -> Json:
     """Answer the fused estimate and that of each method, with what it was made from."""
-    window = window_for(parts, caller, station, from_, to)
+    window = window_for(parts, caller, station, from_, to, extremes=True)
     if window.station.kind != "compressed_air":
         raise Problem(422, f"station {station!r} is a {window.station.kind} station; leaks are of compressed_air ones")
     return Json(leaks_of(window))

@@ -146,6 +146,16 @@ def test_load_cycles_are_whole_and_not_counted_across_a_gap(unknown_min: int | N
     assert method["leak_m3_min"] == pytest.approx(40.0)
 
 
+def test_machines_that_never_load_tell_nothing_of_leaks() -> None:
+    station = station_of("compressed_air", idle_hours="00:00-24:00", compressors=[
+        {"id": "c1", "rated_flow_m3_min": 100, "control": "fixed"}])
+    answer = leaks_of(air_window(station, 120, {("compressor", "c1"): {"unloaded_s": 60}}))
+    method = methods_of(answer)["load_cycles", "network"]
+    assert (method["usable"], method["leak_m3_min"]) == (False, None)
+    assert "no compressor was loaded" in method["reason"]
+    assert answer["fused"]["leak_m3_min"] is None
+
+
 def test_load_cycles_needs_fixed_machines_and_idle_hours() -> None:
     states = {("compressor", "c1"): {"loaded_s": 60}}
     for table, word in [

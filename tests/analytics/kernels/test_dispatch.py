@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from naive import air as naive
 from naive.dispatch import naive_dispatch
 
 from analytics.kernels.dispatch import Curves, best_choice, choice_of, convex_slopes, greedy_choice
@@ -92,3 +93,21 @@ def test_pooled_slopes_do_not_fall_and_keep_the_ends(segments: list[tuple[float,
         assert found == pytest.approx(slopes)
     if found[0] > 0:
         assert (found * widths).sum() == pytest.approx((slopes * widths).sum())
+
+
+@given(st.lists(st.tuples(st.floats(-10, 30), st.floats(0.1, 5)), min_size=1, max_size=8))
+def test_pooled_slopes_are_those_of_the_twin(segments: list[tuple[float, float]]) -> None:
+    slopes, widths = ([s[i] for s in segments] for i in range(2))
+    assert convex_slopes(np.array(slopes), np.array(widths)) == pytest.approx(naive.pooled(slopes, widths), abs=1e-9)
+
+
+@given(MACHINES, st.floats(0, 16))
+def test_the_rule_of_thumb_is_that_of_the_twin(machines: list[tuple[float, list[float]]], demand: float) -> None:
+    made = curves(*machines)
+    found = greedy_choice(made, demand)
+    full_kw = [idle + sum(slopes) for idle, slopes in machines]
+    expected = naive.fewest([float(len(s)) for _, s in machines], full_kw, demand)
+    assert (found is None) == (expected is None)
+    if found is not None and expected is not None:
+        assert int(found.run.sum()) == expected[0]
+        assert sum(k for k, run in zip(full_kw, found.run, strict=True) if run) == pytest.approx(expected[1])

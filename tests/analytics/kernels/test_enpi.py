@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from naive.air import baseline as naive_baseline
 from naive.enpi import naive_cusum
 
 from analytics.kernels.enpi import cusum, fit_baseline
@@ -42,3 +43,13 @@ def test_noise_of_a_known_size() -> None:
     found = fit_baseline(30 + 0.1 * volume + chance.normal(0, 4, 2000), volume, pressure)
     assert found is not None
     assert found.sigma_kwh == pytest.approx(4, rel=0.05)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(8, 40))
+def test_the_baseline_is_that_of_the_normal_equations(seed: int, n: int) -> None:
+    chance = np.random.default_rng(seed)
+    volume, pressure, energy = chance.uniform(0, 9, n), chance.uniform(5.5, 7.5, n), chance.uniform(1, 9, n)
+    found = fit_baseline(energy, volume, pressure)
+    assert found is not None
+    expected = naive_baseline(list(zip(energy.tolist(), volume.tolist(), pressure.tolist(), strict=True)))
+    assert (found.base_kwh, found.kwh_per_m3, found.kwh_per_bar) == pytest.approx(expected, rel=1e-6, abs=1e-6)

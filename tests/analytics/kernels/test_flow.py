@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from naive import air as naive
 
 from analytics.kernels.flow import ANR, INLET, NORMAL, AirState, AirVolume, conversion, state_of
 
@@ -36,3 +37,10 @@ def test_free_air_counts_at_the_declared_inlet() -> None:
     assert state_of("FAD", summer) is summer
     assert state_of("FAD", None) is INLET
     assert (state_of("ANR", summer), state_of("NORMAL", summer)) == (ANR, NORMAL)
+
+
+@given(STATES, STATES)
+def test_conversion_is_that_of_the_twin(a: AirState, b: AirState) -> None:
+    expected = naive.conversion(a.temperature_c, a.pressure_bar, a.humidity, b.temperature_c, b.pressure_bar,
+                                b.humidity)
+    assert conversion(a, b) == pytest.approx(expected, rel=1e-9)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from naive import air as naive
 
 from analytics.kernels.grid import dense, max_per_device, ratio, sum_per_device
 
@@ -36,3 +37,11 @@ def test_ratio_of_nothing_is_missing() -> None:
     found = ratio(np.array([6, 1]), np.array([3, 0]), 0.5)
     assert found[0] == pytest.approx(1.0)
     assert math.isnan(found[1])
+
+
+@given(st.dictionaries(st.tuples(st.integers(0, 2), st.integers(0, 6)), st.integers(-9, 9)), st.sampled_from([0, -1]))
+def test_the_table_is_that_of_the_twin(cells: dict[tuple[int, int], int], empty: int) -> None:
+    rows = [(r, 60 * t, v) for (r, t), v in sorted(cells.items())] + [(-1, 60, 5)]
+    times = [60 * t for t in range(7)]
+    row, time, value = (np.array(c, np.int64) for c in zip(*rows, strict=True))
+    assert dense(row, time, value, np.array(times), 3, empty).tolist() == naive.dense(rows, times, 3, empty)

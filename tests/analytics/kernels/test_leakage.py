@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from naive import air as naive_air
 from naive import leakage as naive
 
 from analytics.kernels.leakage import (
@@ -14,6 +15,7 @@ from analytics.kernels.leakage import (
     decay_flow,
     decay_rate,
     hole_mm,
+    idle_falls,
     orifice_m3_min,
     smallest_leak,
     whole_cycles,
@@ -108,3 +110,24 @@ def test_textbook_formulas_are_those_of_their_twins(a: float, b: float, c: float
 def test_the_hole_of_a_leak_loses_it(leak_m3_min: float, gauge_bar: float) -> None:
     assert orifice_m3_min(hole_mm(leak_m3_min, gauge_bar), gauge_bar) == pytest.approx(leak_m3_min)
     assert np.isnan(hole_mm(leak_m3_min, 0.5))
+
+
+MINUTE = st.tuples(st.booleans(), st.sampled_from([True, True, True, False]),
+                   st.floats(5, 10) | st.just(float("nan")))
+
+
+@given(st.lists(MINUTE, max_size=60))
+def test_idle_falls_are_those_of_the_twin(minutes: list[tuple[bool, bool, float]]) -> None:
+    delivers, known, bar = ([m[i] for m in minutes] for i in range(3))
+    end, fall = idle_falls(np.array(delivers, np.bool_), np.array(known, np.bool_), np.array(bar, np.float64))
+    expected = naive_air.idle_falls(delivers, known, bar)
+    assert end.tolist() == [e for e, _ in expected]
+    assert fall.tolist() == pytest.approx([f for _, f in expected])
+
+
+def test_a_fall_between_two_loads_leaves_its_first_minute_out() -> None:
+    bar = np.array([9.0, 10.0, 9.5, 9.4, 9.3, 9.2, 9.3])
+    delivers = np.array([True, False, False, False, False, False, True])
+    end, fall = idle_falls(delivers, np.ones(7, np.bool_), bar)
+    assert end.tolist() == [6]
+    assert fall == pytest.approx([0.1])

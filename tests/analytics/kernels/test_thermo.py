@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from naive.air import isothermal_kwh_per_m3 as naive_isothermal_kwh_per_m3
 from naive.kpis import naive_isentropic_kwh_per_m3
 
 from analytics.kernels.thermo import isentropic_kwh_per_m3, isothermal_kwh_per_m3
@@ -24,3 +25,9 @@ def test_missing_pressure_stays_missing_and_suction_is_no_work() -> None:
     found = isentropic_kwh_per_m3(np.array([np.nan, -0.5]))
     assert np.isnan(found[0])
     assert found[1] == 0.0
+
+
+@pytest.mark.parametrize("gauge_bar", [0.0, 0.4, 7.0, 12.5])
+def test_isothermal_work_is_the_integral_of_v_dp(gauge_bar: float) -> None:
+    found = isothermal_kwh_per_m3(np.array([gauge_bar]))[0]
+    assert found == pytest.approx(naive_isothermal_kwh_per_m3(gauge_bar), rel=1e-6, abs=1e-12)

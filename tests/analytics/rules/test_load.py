@@ -36,7 +36,7 @@ def test_the_shipped_pack() -> None:
     found = {name for name, rule in PACK.rules.items() if not isinstance(rule.input, DetectorInput)}
     assert found == {
         "device_offline", "station_offline", "port_faulted", "port_unavailable", "machine_fault", "kwh_per_m3_high",
-        "leak_level",
+        "leak_level", "unloaded_share",
     }
     charging = PACK.for_station(registry("charging", {}).station("s"), "s")
     assert found & set(charging) == {"device_offline", "station_offline", "port_faulted", "port_unavailable"}

@@ -16,7 +16,8 @@ def excerpt(data_dir):
 
 def test_states_follow_from_intake_valve_and_current(excerpt):
     readings = list(decoded(replay_messages(excerpt, "metropt3")))
-    assert Counter((r.kind, r.device) for r in readings) == {("compressor", "apu"): 1000, ("air_main", "main"): 1000}
+    assert Counter((r.kind, r.device) for r in readings) == {
+        ("compressor", "apu"): 1000, ("air_main", "main"): 1000, ("dryer", "dryer"): 1000}
     states = Counter(r.values["state"] for r in readings if r.kind == "compressor")
     assert states == {"stopped": 748, "unloaded": 201, "loaded": 51}
     assert readings[0].values == {
@@ -24,6 +25,7 @@ def test_states_follow_from_intake_valve_and_current(excerpt):
         "oil_temperature_c": pytest.approx(53.6), "motor_current_a": 0.04,
     }  # fmt: skip
     assert readings[1].values == {"ts": 1_580_515_200_000, "pressure_bar": 9.358}
+    assert readings[2].values == {"ts": 1_580_515_200_000, "purge_pressure_bar": pytest.approx(-0.024)}
 
 
 def test_the_whole_data_set_is_known_by_its_checksum(excerpt, tmp_path, monkeypatch):
