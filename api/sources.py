@@ -78,6 +78,11 @@ class Sources:
         raw = None if state is None else state.meta().get("registry")
         return load_registry(self._config.stations_file) if raw is None else _decoded(raw)
 
+    def rules_json(self) -> bytes | None:
+        """Return the rule file as analytics has it from the journal; None before its first word."""
+        state = self._state()
+        return None if state is None else state.meta().get("rules")
+
     def station_ids(self) -> list[str]:
         """Return all stations: those of stations.toml in its order, then others that were heard."""
         listed = list(self.registry().stations)

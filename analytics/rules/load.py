@@ -15,8 +15,8 @@ from analytics.rules.types import Rule
 from telemetry.errors import ConfigError
 from telemetry.registry import Registry, Station
 
-PACK = ("charging", "air", "monitor")
-"""Files of the shipped pack: rules of charging stations, of compressed-air stations, and of both."""
+PACK = ("charging", "air", "silence", "monitor")
+"""Files of the shipped pack: rules of charging stations, of compressed-air stations, of both, and of Voltair itself."""
 STATION_FIELDS = (
     "enabled", "severity", "threshold", "clear_threshold", "for", "keep_firing_for", "min_coverage", "update_share",
 )
@@ -46,6 +46,9 @@ class RulePack:
             place = f"{source}: [stations.{station_id}.rules.{name}]"
             if name not in self.rules:
                 msg = f"{place}: there is no rule {name!r}; the rules are {', '.join(self.rules)}"
+                raise ConfigError(msg)
+            if self.rules[name].station_kind == "voltair":
+                msg = f"{place}: rule {name!r} is about Voltair, not a station; change it in the analytics.rules file"
                 raise ConfigError(msg)
             for field in own:
                 if field not in STATION_FIELDS:

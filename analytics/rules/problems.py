@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from analytics.detectors import DETECTORS
 from analytics.detectors.fields import fields_of
 from analytics.rules.texts import PLACEHOLDERS, placeholders_of
-from analytics.rules.types import IDLE_WINDOW, BucketInput, DetectorInput, KpiInput, Rule, SilenceInput, StateInput
+from analytics.rules.types import (
+    IDLE_WINDOW,
+    BucketInput,
+    DetectorInput,
+    KpiInput,
+    MonitorInput,
+    Rule,
+    SilenceInput,
+    StateInput,
+)
 from telemetry.channels import KIND_BY_NAME
 from telemetry.registry import station_kind_of
 from telemetry.times import parse_duration_ms
@@ -27,6 +36,12 @@ def problems_of(rule: Rule) -> Iterator[str]:
         for language, template in (("en", texts.en), ("zh", texts.zh)):
             for problem in _template_problems(template):
                 yield f"key '{part}.{language}': {problem}"
+    yield from _source_problems(rule)
+
+
+def _source_problems(rule: Rule) -> Iterator[str]:
+    if isinstance(rule.input, MonitorInput) != (rule.station_kind == "voltair"):
+        yield "key 'station_kind': 'voltair' and input.source 'monitor' belong together; write both or neither"
     if isinstance(rule.input, DetectorInput) and rule.input.detector not in DETECTORS:
         yield f"key 'input.detector': there is no detector {rule.input.detector!r}; there are {', '.join(DETECTORS)}"
     if isinstance(rule.input, StateInput | SilenceInput | BucketInput):
