@@ -7,7 +7,9 @@ from functools import partial
 
 from analytics.advise import Advisor
 from analytics.engine import Engine
+from analytics.groups import group_id, members_of
 from analytics.judge import judge
+from analytics.judge_groups import judge_group
 from analytics.loading import load_window
 from analytics.publish import device_rows, info_rows, session_rows, station_rows
 from analytics.window import Window
@@ -48,6 +50,7 @@ class Minutely:
     def run(self, stopped: Callable[[], bool]) -> None:
         """Judge and publish every minute that is over, a day at a time, until `stopped` says so."""
         engine = self._engine
+        groups = self._places_of_groups()
         for i, name in enumerate(engine.stations):
             start = engine.judged_ms(i)
             end = int(engine.watermark_ms[i]) // MINUTE_MS * MINUTE_MS
@@ -65,7 +68,27 @@ class Minutely:
                 engine.published_ms[name] = start = to_ms
                 if start == end:
                     self._advisor.advise(engine, name, start)
+        for group, (start, members, heard) in groups.items():
+            end = min(engine.published_ms.get(m, start) for m in heard) // QUARTER_MS * QUARTER_MS
+            if start < end:
+                judge_group(engine.alerts, group, members, heard, self._window, start, end)
+                engine.published_ms[group_id(group)] = end
         engine.commit_transitions()
+
+    def _places_of_groups(self) -> dict[str, tuple[int, list[Station], list[str]]]:
+        """Return group -> (end of what it has been judged by, its stations, those that were heard).
+
+        A new group begins where its stations stand now, at the beginning of everything with their first minutes.
+        """
+        engine = self._engine
+        index = {name: i for i, name in enumerate(engine.stations)}
+        places = {}
+        for group, members in members_of(engine.registry).items():
+            judged = {m.id: engine.judged_ms(index[m.id]) for m in members if m.id in index}
+            if judged:
+                start = min(judged.values()) // QUARTER_MS * QUARTER_MS
+                places[group] = (engine.published_ms.setdefault(group_id(group), start), members, list(judged))
+        return places
 
     def _window(
         self, station: str, from_ms: int, to_ms: int, *, extremes: bool = False, runs_from_ms: int | None = None,

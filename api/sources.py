@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.groups import group_of
 from analytics.loading import load_outages, load_window
 from analytics.window import Window
 from api.problems import Problem
@@ -109,7 +110,10 @@ class Sources:
         return registry.station(station, heard[0])
 
     def groups_of(self, station: str) -> list[str]:
-        """Return the groups of a station; none of one that is not listed."""
+        """Return the groups of a station, or the group of a pseudo-station; none of one that is not listed."""
+        group = group_of(station)
+        if group is not None:
+            return [group]
         found = self.registry().stations.get(station)
         return [] if found is None else found.groups
 

@@ -39,8 +39,9 @@ class KpiInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Name in the answer of the KPI call."""
     window: str
     """Length of the window that ends at the watermark, or `IDLE_WINDOW`."""
-    scope: Literal["station", "device"] = "station"
-    """`device`: each device that has the figure is judged alone."""
+    scope: Literal["station", "device", "customer", "group"] = "station"
+    """`device`: each device that has the figure is judged alone; `customer`: each customer of a compressed-air
+    station; `group`: the stations of a group together, each quarter of an hour."""
 
     @property
     def window_ms(self) -> int | None:

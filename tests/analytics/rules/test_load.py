@@ -134,6 +134,12 @@ def test_a_wrong_override_is_named(rules: dict[str, Any], words: list[str]) -> N
     (NEW_RULE.replace("threshold = 90\n", ""), ["'threshold'"]),
     ("[store_lag]\nstation_kind = 'any'", ["'station_kind'", "'voltair'"]),
     ("[leak_level]\nstation_kind = 'voltair'", ["'station_kind'", "'monitor'"]),
+    (NEW_RULE.replace('"5m"}', '"5m", scope = "group"}'), ["'input.kpi'", "'discharge'", "kwh_per_m3"]),
+    (NEW_RULE.replace('"5m"}', '"5m", scope = "customer"}'), ["'input.kpi'", "'discharge'", "min_below_contract"]),
+    (NEW_RULE.replace('"discharge", window = "5m"}', '"volume_m3", window = "idle", scope = "customer"}'),
+     ["'input.window'", "24h"]),
+    (NEW_RULE.replace("compressed_air", "any").replace('"5m"}', '"5m", scope = "group"}'), ["'station_kind'"]),
+    (NEW_RULE.replace("compressed_air", "charging").replace('"5m"}', '"5m", scope = "customer"}'), ["'station_kind'"]),
     ("[store_lag.input]\nfigure = 'mood'", ["$.input.figure", "mood"]),
 ])
 def test_a_wrong_rule_is_named_with_file_and_key(tmp_path: Path, text: str, words: list[str]) -> None:
