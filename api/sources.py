@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.groups import group_of
-from analytics.loading import load_outages, load_window
+from analytics.loading import load_outages, load_sessions, load_window
 from analytics.window import Window
 from api.problems import Problem
 from store.roles import wall_ms
@@ -161,7 +161,7 @@ class Sources:
         return load_window(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
 
     def outages(self, station: str, from_ms: int, to_ms: int) -> Window:
-        """Return what uptime and sessions are made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.
+        """Return what uptime is made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.
 
         Raises
         ------
@@ -169,6 +169,16 @@ class Sources:
             503 where analytics has not made its file yet.
         """
         return load_outages(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
+
+    def sessions(self, station: str, from_ms: int, to_ms: int) -> Window:
+        """Return what sessions are made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.
+
+        Raises
+        ------
+        Problem
+            503 where analytics has not made its file yet.
+        """
+        return load_sessions(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
 
     def _analysed(self, station: str) -> StateReader:
         state = self._state()

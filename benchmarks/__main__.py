@@ -4,7 +4,7 @@ river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 flow: readings sent at a steady rate through every role: what is kept up with, how late, in how much memory.
 simulate: a week of the largest simulated stations, on one core.
-alerts: ten thousand alerts at once, and alerts over kills of the API.
+alerts: ten thousand alerts at once, alerts over kills of the API, and how late rules on minutes are.
 latency: from a status on MQTT to the webhook, under load.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 load: what `voltair simulate --load` can send from one core.
@@ -51,6 +51,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     alerts = parts.add_parser("alerts")
     alerts.add_argument("--alerts", type=int, default=10_000, help="at once")
     alerts.add_argument("--kills", type=int, default=20, help="of the API")
+    alerts.add_argument("--minutes", type=int, default=3, help="whose ends are waited for")
+    alerts.add_argument("--ports", type=int, default=200, help="judged at each of them")
     latency = parts.add_parser("latency")
     latency.add_argument("--rate", type=int, default=5_000, help="messages a second beside")
     latency.add_argument("--seconds", type=float, default=30.0)
@@ -82,7 +84,7 @@ def main() -> None:
         "ingest": lambda: measure_ingest(chosen.messages),
         "flow": lambda: measure_flow(chosen.rate, chosen.seconds, chosen.devices, chosen.store),
         "simulate": lambda: measure_simulate(chosen.days),
-        "alerts": lambda: measure_alerts(chosen.alerts, chosen.kills),
+        "alerts": lambda: measure_alerts(chosen.alerts, chosen.kills, chosen.minutes, chosen.ports),
         "latency": lambda: measure_latency(chosen.rate, chosen.seconds),
         "leaks": lambda: measure_leaks(chosen.stations),
         "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),

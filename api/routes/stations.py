@@ -8,7 +8,6 @@ from starlette.responses import Response
 from analytics.energy_code import energy_codes
 from analytics.kpis import KpiAnswer, station_kpis
 from analytics.leaks import leaks_of
-from analytics.sessions import sessions_of
 from analytics.uptime import PortUptime, uptime_of
 from analytics.window import Window
 from api.alert_log import firing_counts
@@ -103,8 +102,14 @@ def get_sessions(
     limit: Limit = 1_000,
     cursor: Cursor = None,
 ) -> Json:
-    """Those that overlap `[from, to)`, oldest first; `end` is null while a session is open."""
-    found, next_cursor = page(sessions_of(window_for(parts, caller, station, from_, to)), limit, cursor)
+    """Those that overlap `[from, to)`, oldest first; `end` is null while a session is open.
+
+    The pages of one walk come from one computation while no more than a minute lies between them.
+    """
+    allow(caller, station)
+    parts.sources.station(station)
+    span = window_of(from_, to, parts.sources.now_ms(station))
+    found, next_cursor = parts.session_pages.page(station, *span, limit, cursor)
     return listing([s.item() for s in found], next_cursor)
 
 
