@@ -52,7 +52,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     alerts.add_argument("--alerts", type=int, default=10_000, help="at once")
     alerts.add_argument("--kills", type=int, default=20, help="of the API")
     alerts.add_argument("--minutes", type=int, default=3, help="whose ends are waited for")
-    alerts.add_argument("--ports", type=int, default=200, help="judged at each of them")
+    alerts.add_argument("--ports", type=int, default=40, help="judged at each of them")
     latency = parts.add_parser("latency")
     latency.add_argument("--rate", type=int, default=5_000, help="messages a second beside")
     latency.add_argument("--seconds", type=float, default=30.0)

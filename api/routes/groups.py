@@ -11,6 +11,7 @@ from api.condition import group_health, station_health
 from api.overview import station_item
 from api.params import Cursor, FromText, Json, Limit, ToText, listing, page, window_of
 from api.problems import Problem
+from api.reasons import Language, in_language
 from api.routes.stations import answer_for, span_of
 from api.services import CallerOf, Parts, Services, allow
 from telemetry.registry import Station
@@ -62,7 +63,9 @@ def get_group(parts: Parts, caller: CallerOf, group: str) -> Json:
 
 
 @router.get("/groups/{group}/kpis", summary="Key figures of a group of stations")
-def get_group_kpis(parts: Parts, caller: CallerOf, group: str, from_: FromText = None, to: ToText = None) -> Json:
+def get_group_kpis(
+    parts: Parts, caller: CallerOf, language: Language, group: str, from_: FromText = None, to: ToText = None
+) -> Json:
     """Answer sums over its stations, ratios of those sums, and each station's own figures; one block per kind."""
     members = _members(parts, caller, group)
     now_ms = max(parts.sources.now_ms(m.id) for m in members)
@@ -84,13 +87,12 @@ def get_group_kpis(parts: Parts, caller: CallerOf, group: str, from_: FromText =
         ]
     # Figures of one kind stand at the top; those of both kinds have names in common and stand under their kind.
     figures = blocks[kinds[0]] if len(kinds) == 1 else {"kinds": blocks}
-    return Json(
-        {
-            "group": group,
-            "kind": kinds[0] if len(kinds) == 1 else "mixed",
-            "from": min(s["from"] for s in stations),
-            "to": max(s["to"] for s in stations),
-            **figures,
-            "stations": stations,
-        }
-    )
+    found = {
+        "group": group,
+        "kind": kinds[0] if len(kinds) == 1 else "mixed",
+        "from": min(s["from"] for s in stations),
+        "to": max(s["to"] for s in stations),
+        **figures,
+        "stations": stations,
+    }
+    return Json(in_language(found, language))

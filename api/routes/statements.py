@@ -11,6 +11,7 @@ from api.auth import Caller
 from api.desk import audit
 from api.params import Format, Json, csv_file
 from api.problems import Problem
+from api.reasons import Language, in_language
 from api.services import CallerOf, Parts, Services, allow
 from api.statements import CORRECTED, draft, freeze, issued_months
 from telemetry.registry import Station
@@ -28,13 +29,13 @@ _COLUMNS = (
 
 @router.get("/stations/{station}/statement", summary="Monthly statement of a compressed-air station")
 def get_statement(
-    parts: Parts, caller: CallerOf, station: str, month: Month, format_: Format = "json"
+    parts: Parts, caller: CallerOf, language: Language, station: str, month: Month, format_: Format = "json"
 ) -> Response:
     """Answer the month as it was issued, else a draft (`issued` null, `version` 0) that changes with what arrives."""
     settings = _station(parts, caller, station, month)
     issued = issued_months(parts.desk.reader, station)
     body = issued.get(month) or draft(settings, month, issued, partial(_compute, parts, station))
-    return _csv(body) if format_ == "csv" else Json(body)
+    return _csv(body) if format_ == "csv" else Json(in_language(body, language))
 
 
 @router.post("/stations/{station}/statement", summary="Issue a monthly statement", status_code=201)

@@ -15,6 +15,7 @@ from api.auth import Caller
 from api.overview import device_item, exclusions_of, limits_item, station_item
 from api.params import Cursor, Format, FromText, Json, Limit, ToText, csv_file, listing, page, window_of
 from api.problems import Problem
+from api.reasons import Language, in_language
 from api.services import CallerOf, Parts, Services, allow
 from telemetry.times import format_time
 
@@ -66,25 +67,24 @@ def answer_for(parts: Services, window: Window) -> KpiAnswer:
 
 @router.get("/stations/{station}/kpis", summary="Key figures of a station and its devices")
 def get_kpis(
-    parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None
+    parts: Parts, caller: CallerOf, language: Language, station: str, from_: FromText = None, to: ToText = None
 ) -> Json:
     """Over `[from, to)`; `from` and `to` in the answer are those used. A null has its reason under `reasons`."""
     window = window_for(parts, caller, station, from_, to)
     answer = answer_for(parts, window)
-    return Json(
-        {
-            "station": station,
-            "kind": window.station.kind,
-            **span_of(window),
-            "coverage": answer.coverage,
-            "kpis": answer.kpis,
-            "reasons": answer.reasons,
-            "devices": [
-                {"device": d.device, "kind": d.kind, "coverage": d.coverage, "kpis": d.kpis, "reasons": d.reasons}
-                for d in answer.devices
-            ],
-        }
-    )
+    found = {
+        "station": station,
+        "kind": window.station.kind,
+        **span_of(window),
+        "coverage": answer.coverage,
+        "kpis": answer.kpis,
+        "reasons": answer.reasons,
+        "devices": [
+            {"device": d.device, "kind": d.kind, "coverage": d.coverage, "kpis": d.kpis, "reasons": d.reasons}
+            for d in answer.devices
+        ],
+    }
+    return Json(in_language(found, language))
 
 
 def span_of(window: Window) -> dict[str, Any]:
@@ -114,12 +114,14 @@ def get_sessions(
 
 
 @router.get("/stations/{station}/leaks", summary="Leakage of a compressed-air station")
-def get_leaks(parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None) -> Json:
+def get_leaks(
+    parts: Parts, caller: CallerOf, language: Language, station: str, from_: FromText = None, to: ToText = None
+) -> Json:
     """Answer the fused estimate and that of each method, with what it was made from."""
     window = window_for(parts, caller, station, from_, to)
     if window.station.kind != "compressed_air":
         raise Problem(422, f"station {station!r} is a {window.station.kind} station; leaks are of compressed_air ones")
-    return Json(leaks_of(window))
+    return Json(in_language(leaks_of(window), language))
 
 
 @router.get("/stations/{station}/energy-code", summary="Energy code of a compressed-air station")
@@ -164,7 +166,7 @@ def _uptime_csv(ports: list[PortUptime], name: str) -> Response:
 
 
 @router.get("/stations/{station}/advice", summary="Advice in force")
-def get_advice(parts: Parts, caller: CallerOf, station: str) -> Json:
+def get_advice(parts: Parts, caller: CallerOf, language: Language, station: str) -> Json:
     """Answer what to change now and what it brings; `reasons` says of each kind of advice that is missing why."""
     allow(caller, station)
-    return Json(parts.sources.advice(station))
+    return Json(in_language(parts.sources.advice(station), language))
