@@ -66,6 +66,19 @@ class River:
             if piece[-1].type is EntryType.TICK:
                 a._work_off_minutes()
 
+    def live_through(self, stream: Sequence[Reading], step: int, *, kills: bool) -> None:
+        """Write a stream in pieces with a tick after each, and work through it `step` entries at a time."""
+        for k in range(0, len(stream), 40):
+            self.write(stream[k : k + 40])
+            self.tick()
+        for _ in range(7):
+            self.tick()
+        while self.analytics.engine.cursor < self.analytics.reader.head()[2]:
+            self.work(step)
+            self.analytics.commit()
+            if kills:
+                self.kill()
+
     def kill(self) -> None:
         """Forget everything that is not on disk."""
         self.analytics.state.close()

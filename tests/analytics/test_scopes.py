@@ -213,16 +213,7 @@ def test_the_same_alerts_whatever_the_pieces_the_order_and_the_kills(tmp_path: P
         river = River(tmp_path / name, stream, stations=AT)
         river.put_registry(TOWN)
         river.put_rules(GROUP_RULE)
-        for k in range(0, len(order), 40):
-            river.write(order[k : k + 40])
-            river.tick()
-        for _ in range(7):
-            river.tick()
-        while river.analytics.engine.cursor < river.analytics.reader.head()[2]:
-            river.work(step)
-            river.analytics.commit()
-            if name == "killed":
-                river.kill()
+        river.live_through(order, step, kills=name == "killed")
         told.append(transitions(river))
     assert told[0] == told[1] == told[2]
     assert [t[0] for t in told[0]] == ["firing", "resolved"]
