@@ -1,6 +1,6 @@
 """Rules at work: from states, silence and key figures to alert transitions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -235,7 +235,7 @@ class Alerts:
         """Take the states of a snapshot."""
         states, silence, seen = msgspec.msgpack.decode(data)
         self.states = {}
-        for key, state in ((msgspec.convert(k, AlertKey), msgspec.convert(v, AlertState)) for k, v in states):
+        for key, state in _states(states):
             self.states.setdefault(key.station, {})[key] = state
         self.silence = {k: msgspec.convert(v, SilenceState) for k, v in silence.items()}
         self._seen = {k: np.frombuffer(v, np.int8).copy() for k, v in seen.items()}
@@ -249,3 +249,13 @@ def _plain_devices(sample: Sample) -> Sample:
     if "heard" in evidence:
         evidence["heard"] = evidence["heard"].partition("/")[2]
     return msgspec.structs.replace(sample, evidence=evidence)
+
+
+def states_of(snapshot: bytes, station: str) -> list[tuple[AlertKey, AlertState]]:
+    """Return what the rules of a station (or of a group, at its pseudo-station) have come to, from a snapshot."""
+    return list(_states(item for item in msgspec.msgpack.decode(snapshot)[0] if item[0][1] == station))
+
+
+def _states(items: Iterable[Any]) -> Iterator[tuple[AlertKey, AlertState]]:
+    for key, state in items:
+        yield msgspec.convert(key, AlertKey), msgspec.convert(state, AlertState)

@@ -17,7 +17,20 @@ from api.openapi import document_problems
 from api.page import STATIC, page_routes
 from api.params import Json
 from api.problems import Problem
-from api.routes import alerts, audit, groups, nevi, operation, series, silences, statements, stations, stream, webhooks
+from api.routes import (
+    alerts,
+    audit,
+    groups,
+    nevi,
+    operation,
+    rules,
+    series,
+    silences,
+    statements,
+    stations,
+    stream,
+    webhooks,
+)
 from api.schemas import TYPES, format_schema, webhook_schema
 from api.services import Services
 
@@ -60,7 +73,10 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, api=services.config.api, tokens=services.tokens, failures=app.state.failures)
     app.add_middleware(_SafeHeaders)
-    for part in (stations, groups, nevi, statements, series, alerts, silences, webhooks, stream, audit, operation):
+    parts = (
+        stations, rules, groups, nevi, statements, series, alerts, silences, webhooks, stream, audit, operation,
+    )
+    for part in parts:
         app.include_router(part.router, prefix=BASE)
     app.include_router(operation.outside)
     document_problems(app)

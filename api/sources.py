@@ -10,8 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.alerts import AlertKey, states_of
 from analytics.groups import group_of
 from analytics.loading import load_outages, load_sessions, load_window
+from analytics.rules.lifecycle import AlertState
 from analytics.window import Window
 from api.problems import Problem
 from store.roles import wall_ms
@@ -83,6 +85,12 @@ class Sources:
         """Return the rule file as analytics has it from the journal; None before its first word."""
         state = self._state()
         return None if state is None else state.meta().get("rules")
+
+    def rule_states(self, station: str) -> list[tuple[AlertKey, AlertState]]:
+        """Return what the rules of a station have come to, as of the last checkpoint of analytics."""
+        state = self._state()
+        snapshot = None if state is None else state.snapshot("alerts")
+        return [] if snapshot is None else states_of(snapshot, station)
 
     def station_ids(self) -> list[str]:
         """Return all stations: those of stations.toml in its order, then others that were heard."""

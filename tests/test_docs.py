@@ -14,7 +14,20 @@ from starlette.routing import Match, Route
 
 from analytics.rules.load import load_rules
 from api.bodies import FORMATS
-from api.routes import alerts, audit, groups, nevi, operation, series, silences, statements, stations, stream, webhooks
+from api.routes import (
+    alerts,
+    audit,
+    groups,
+    nevi,
+    operation,
+    rules,
+    series,
+    silences,
+    statements,
+    stations,
+    stream,
+    webhooks,
+)
 from ingest.decode import Decoder
 from simulators.fault_kinds import KINDS as FAULTS
 from simulators.replay.table import load_map
@@ -131,7 +144,7 @@ def check_command(words: list[str]) -> None:
 
 
 def check_call(method: str, path: str) -> None:
-    routers = [alerts, audit, groups, nevi, operation, series, silences, statements, stations, stream, webhooks]
+    routers = [alerts, audit, groups, nevi, operation, rules, series, silences, statements, stations, stream, webhooks]
     routes = [(r, "/api/v1") for m in routers for r in m.router.routes] + [(r, "") for r in operation.outside.routes]
     for route, base in routes:
         assert isinstance(route, Route)
