@@ -1,6 +1,6 @@
 """Rules at work: from states, silence and key figures to alert transitions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.error_codes import error_class
+from analytics.groups import group_of, group_settings, members_of
 from analytics.rules.evaluate import state_sample
 from analytics.rules.lifecycle import AlertState, Sample, advance, step, withdraw
 from analytics.rules.load import RulePack
@@ -18,7 +19,7 @@ from analytics.shelf import Change
 from store.journal import DeviceKey
 from telemetry.channels import MACHINE_STATE, PORT, PORT_STATUS, Kind
 from telemetry.errors import ConfigError
-from telemetry.registry import Registry, station_kind_of
+from telemetry.registry import Group, Registry, Station, station_kind_of
 
 
 class AlertKey(msgspec.Struct, frozen=True, array_like=True):
@@ -60,18 +61,30 @@ class Alerts:
         """(station, its kind as its device tells it) -> its rules: one that is not listed may have devices of both."""
 
     def rules_of(self, station: str, device_kind: str = "port") -> Mapping[str, Rule]:
-        """Return the rules of a station with its own numbers."""
-        kind = station_kind_of(device_kind)
+        """Return the rules of a station, or of a group at its pseudo-station, with its own numbers."""
+        kind, group = station_kind_of(device_kind), group_of(station)
         found = self._rules.get((station, kind))
         if found is None:
-            settings = self.registry.station(station, kind)
-            try:
-                found = self.pack.for_station(settings, station)
-            except ConfigError as error:
-                self.problems[station] = f"{error}; the station has the numbers of the rules until that is mended"
-                found = self.pack.for_station(msgspec.structs.replace(settings, rules={}), station)
+            found = self._station_rules(station, kind) if group is None else self._group_rules(station, group)
             self._rules[station, kind] = found
         return found
+
+    def _station_rules(self, station: str, kind: str) -> Mapping[str, Rule]:
+        settings = self.registry.station(station, kind)
+        try:
+            return self.pack.for_station(settings, station)
+        except ConfigError as error:
+            self.problems[station] = f"{error}; the station has the numbers of the rules until that is mended"
+            return self.pack.for_station(msgspec.structs.replace(settings, rules={}), station)
+
+    def _group_rules(self, station: str, group: str) -> Mapping[str, Rule]:
+        if group not in members_of(self.registry):
+            return {}
+        try:
+            return self.pack.for_group(self.registry.groups.get(group, Group()), group)
+        except ConfigError as error:
+            self.problems[station] = f"{error}; the group has the numbers of the rules until that is mended"
+            return self.pack.for_group(Group(), group)
 
     def reload(self, *, registry: Registry | None = None, pack: RulePack | None = None) -> None:
         """Use another registry or other rules from now on; alerts of rules that are gone end."""
@@ -120,7 +133,11 @@ class Alerts:
             self._note(rule, key, changes)
 
     def _note(self, rule: Rule, key: AlertKey, changes: tuple[Any, ...]) -> None:
-        station = self.registry.station(key.station, station_kind_of(key.kind or "port"))
+        group = group_of(key.station)
+        station: Station = (
+            self.registry.station(key.station, station_kind_of(key.kind or "port")) if group is None
+            else group_settings(self.registry, group)
+        )
         for change in changes:
             self.transitions.append(
                 transition_of(rule, change, station, key.station, key.device or None, key.kind or None)
@@ -218,7 +235,7 @@ class Alerts:
         """Take the states of a snapshot."""
         states, silence, seen = msgspec.msgpack.decode(data)
         self.states = {}
-        for key, state in ((msgspec.convert(k, AlertKey), msgspec.convert(v, AlertState)) for k, v in states):
+        for key, state in _states(states):
             self.states.setdefault(key.station, {})[key] = state
         self.silence = {k: msgspec.convert(v, SilenceState) for k, v in silence.items()}
         self._seen = {k: np.frombuffer(v, np.int8).copy() for k, v in seen.items()}
@@ -232,3 +249,13 @@ def _plain_devices(sample: Sample) -> Sample:
     if "heard" in evidence:
         evidence["heard"] = evidence["heard"].partition("/")[2]
     return msgspec.structs.replace(sample, evidence=evidence)
+
+
+def states_of(snapshot: bytes, station: str) -> list[tuple[AlertKey, AlertState]]:
+    """Return what the rules of a station (or of a group, at its pseudo-station) have come to, from a snapshot."""
+    return list(_states(item for item in msgspec.msgpack.decode(snapshot)[0] if item[0][1] == station))
+
+
+def _states(items: Iterable[Any]) -> Iterator[tuple[AlertKey, AlertState]]:
+    for key, state in items:
+        yield msgspec.convert(key, AlertKey), msgspec.convert(state, AlertState)

@@ -1,5 +1,6 @@
 """Rules on key figures, fields of minutes and detectors: each minute that the watermark has passed is judged once."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Protocol
 
@@ -7,8 +8,10 @@ import numpy as np
 
 from analytics.air import air_minutes
 from analytics.alerts import AlertKey, Alerts
+from analytics.customers import NANO, customer_minutes
 from analytics.detectors import DETECTORS, Signal
 from analytics.detectors.fields import field_signal
+from analytics.kernels.intervals import Int64
 from analytics.kpis import station_kpis
 from analytics.rules.evaluate import beyond, threshold_of, value_sample
 from analytics.rules.types import BucketInput, DetectorInput, KpiInput, Rule
@@ -67,6 +70,8 @@ def _judge_kpi_rule(
     if window_ms is None:
         for end in idle_ends(station, from_ms, to_ms):
             _judge_kpi(alerts, rule, source, name, load(end - DAY_MS, end))
+    elif source.scope == "customer":
+        _judge_customers(alerts, rule, source.kpi, name, load(from_ms - window_ms, to_ms), window_ms)
     elif source.kpi == "kwh_per_m3" and source.scope == "station":
         _judge_ratio(alerts, rule, AlertKey(rule.name, name, "", ""), load(from_ms - window_ms, to_ms), window_ms)
     else:
@@ -139,19 +144,42 @@ def _judge_ratio(alerts: Alerts, rule: Rule, key: AlertKey, window: Window, wind
         return
     air = air_minutes(window)
     known = air.balance_known
-    # Minutes without a row are unknown; sums run over all minutes of the window.
-    at = (air.times_ms - window.from_ms) // MINUTE_MS
-    values = np.zeros((3, (window.to_ms - window.from_ms) // MINUTE_MS + 1), np.int64)
-    for row, amounts in enumerate((air.energy.amount_n.sum(axis=0), air.supply.amount_n.sum(axis=0), 1)):
-        values[row, at + 1] = np.where(known, amounts, 0)
+    parts = [np.where(known, a, 0) for a in (air.energy.amount_n.sum(axis=0), air.supply.amount_n.sum(axis=0), 1)]
+    for time_ms, energy, volume, minutes in _sums(window, air.times_ms, window_ms, *parts):
+        value = energy / volume if volume > 0 else None
+        evidence = {"energy_kwh": energy / NANO, "volume_m3": volume / NANO, "window_s": window_ms // 1000}
+        coverage = minutes * MINUTE_MS / window_ms
+        alerts.sample(rule, key, value_sample(rule, time_ms, value, threshold, coverage, evidence))
+
+
+def _judge_customers(alerts: Alerts, rule: Rule, kpi: str, name: str, window: Window, window_ms: int) -> None:
+    """Give the rule the sums of each customer over the window that ends at each minute."""
+    threshold = threshold_of(rule, window.station)
+    air = air_minutes(window)
+    for customer, rows in air.customers:
+        key = AlertKey(rule.name, name, "customer", customer.id)
+        for time_ms, amount, known_ms in _sums(
+            window, air.times_ms, window_ms, *customer_minutes(air, customer, rows, kpi)
+        ):
+            value = amount / NANO if known_ms else None
+            evidence = {"customer": customer.id, "window_s": window_ms // 1000}
+            sample = value_sample(rule, time_ms, value, threshold, known_ms / window_ms, evidence)
+            alerts.sample(rule, key, sample)
+
+
+def _sums(window: Window, times_ms: Int64, window_ms: int, *series: Int64) -> Iterator[tuple[int, ...]]:
+    """Yield (end, sum of each series over the `window_ms` before it) for each minute after the first `window_ms`.
+
+    `series` stand at `times_ms`; minutes that are not there add nothing.
+    """
+    at = (times_ms - window.from_ms) // MINUTE_MS
+    values = np.zeros((len(series), (window.to_ms - window.from_ms) // MINUTE_MS + 1), np.int64)
+    for row, amounts in enumerate(series):
+        values[row, at + 1] = amounts
     sums = np.cumsum(values, axis=1)
     width = window_ms // MINUTE_MS
     for end in range(width + 1, sums.shape[1]):
-        energy, volume, minutes = (int(s[end] - s[end - width]) for s in sums)
-        value = energy / volume if volume > 0 else None
-        evidence = {"energy_kwh": energy / 1e9, "volume_m3": volume / 1e9, "window_s": window_ms // 1000}
-        time_ms = window.from_ms + end * MINUTE_MS
-        alerts.sample(rule, key, value_sample(rule, time_ms, value, threshold, minutes / width, evidence))
+        yield window.from_ms + end * MINUTE_MS, *(sums[:, end] - sums[:, end - width]).tolist()
 
 
 def idle_ends(station: Station, from_ms: int, to_ms: int) -> list[int]:

@@ -99,6 +99,22 @@ def load_outages(reader: StateReader, registry: Registry, station: str, from_ms:
     return replace(window, minutes={"port": join_buckets(blocks)})
 
 
+def load_sessions(reader: StateReader, registry: Registry, station: str, from_ms: int, to_ms: int) -> Window:
+    """Load what sessions need: all runs, and minutes only where a port's energy may be 0 or not measured.
+
+    Parameters
+    ----------
+    from_ms, to_ms
+        Whole minutes, up to years apart.
+    """
+    window = load_window(reader, registry, station, from_ms, to_ms, with_minutes=False)
+    runs = window.runs.get("port")
+    if runs is None or not ((runs.energy_n == 0) & np.isin(runs.state, OCCUPIED_STATUS)).any():
+        return window
+    rows = join_buckets(reader.blocks(station, "port", from_ms, to_ms, "energy_ms".__eq__))
+    return replace(window, minutes={"port": rows.take((rows.start_ms >= from_ms) & (rows.start_ms < to_ms))})
+
+
 def _any(_column: str) -> bool:
     return True
 

@@ -7,7 +7,9 @@ from functools import partial
 
 from analytics.advise import Advisor
 from analytics.engine import Engine
+from analytics.groups import group_id, members_of
 from analytics.judge import judge
+from analytics.judge_groups import judge_group
 from analytics.loading import load_window
 from analytics.publish import device_rows, info_rows, session_rows, station_rows
 from analytics.window import Window
@@ -46,26 +48,72 @@ class Minutely:
         )
 
     def run(self, stopped: Callable[[], bool]) -> None:
-        """Judge and publish every minute that is over, a day at a time, until `stopped` says so."""
+        """Judge and publish every minute that is over, a day at a time, until `stopped` says so.
+
+        Alerts come first, of all stations: nobody waits for them until rows are made.
+        """
         engine = self._engine
-        for i, name in enumerate(engine.stations):
-            start = engine.judged_ms(i)
-            end = int(engine.watermark_ms[i]) // MINUTE_MS * MINUTE_MS
+        groups = self._places_of_groups()
+        before = {name: engine.judged_ms(i) for i, name in enumerate(engine.stations)}
+        while (pieces := self._next_pieces()) and not stopped():
+            for done, (station, from_ms, to_ms) in enumerate(pieces):
+                if stopped():
+                    del pieces[done:]
+                    break
+                self._judge(station, from_ms, to_ms)
+            for station, from_ms, to_ms in pieces:
+                self._put_out(station, from_ms, to_ms)
+        for name, done_ms in before.items():
             corrected: set[int] = set()
             for one in engine.kinds.values():
                 corrected |= one.minutes.corrected.pop(name, set())
             for from_ms, to_ms in _hours(corrected):
-                self._publish(name, from_ms, min(to_ms, start), start, again=True)
-            while start < end and not stopped():
-                to_ms = min(end, (start // CHUNK_MS + 1) * CHUNK_MS)
-                station = engine.registry.station(name, engine.station_kind[i])
-                judge(engine.alerts, station, name, partial(self._window, name), start, to_ms)
-                self._publish(name, start, to_ms, to_ms)
-                self._describe(i, start)
-                engine.published_ms[name] = start = to_ms
-                if start == end:
-                    self._advisor.advise(engine, name, start)
+                self._publish(name, from_ms, min(to_ms, done_ms), done_ms, again=True)
+        for group, (start, members, heard) in groups.items():
+            end = min(engine.published_ms.get(m, start) for m in heard) // QUARTER_MS * QUARTER_MS
+            if start < end:
+                judge_group(engine.alerts, group, members, heard, self._window, start, end)
+                engine.published_ms[group_id(group)] = end
         engine.commit_transitions()
+
+    def _next_pieces(self) -> list[tuple[int, int, int]]:
+        """Return (station, from, to) of each station that has minutes to be judged: at most the rest of a day."""
+        engine, pieces = self._engine, []
+        for i in range(len(engine.stations)):
+            start, end = engine.judged_ms(i), int(engine.watermark_ms[i]) // MINUTE_MS * MINUTE_MS
+            if start < end:
+                pieces.append((i, start, min(end, (start // CHUNK_MS + 1) * CHUNK_MS)))
+        return pieces
+
+    def _judge(self, station: int, from_ms: int, to_ms: int) -> None:
+        engine, name = self._engine, self._engine.stations[station]
+        settings = engine.registry.station(name, engine.station_kind[station])
+        judge(engine.alerts, settings, name, partial(self._window, name), from_ms, to_ms)
+        engine.commit_transitions()
+
+    def _put_out(self, station: int, from_ms: int, to_ms: int) -> None:
+        """Publish minutes that were judged, and move the station's place behind them."""
+        engine, name = self._engine, self._engine.stations[station]
+        self._publish(name, from_ms, to_ms, to_ms)
+        self._describe(station, from_ms)
+        engine.published_ms[name] = to_ms
+        if to_ms == int(engine.watermark_ms[station]) // MINUTE_MS * MINUTE_MS:
+            self._advisor.advise(engine, name, to_ms)
+
+    def _places_of_groups(self) -> dict[str, tuple[int, list[Station], list[str]]]:
+        """Return group -> (end of what it has been judged by, its stations, those that were heard).
+
+        A new group begins where its stations stand now, at the beginning of everything with their first minutes.
+        """
+        engine = self._engine
+        index = {name: i for i, name in enumerate(engine.stations)}
+        places = {}
+        for group, members in members_of(engine.registry).items():
+            judged = {m.id: engine.judged_ms(index[m.id]) for m in members if m.id in index}
+            if judged:
+                start = min(judged.values()) // QUARTER_MS * QUARTER_MS
+                places[group] = (engine.published_ms.setdefault(group_id(group), start), members, list(judged))
+        return places
 
     def _window(
         self, station: str, from_ms: int, to_ms: int, *, extremes: bool = False, runs_from_ms: int | None = None,

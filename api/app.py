@@ -24,6 +24,7 @@ from api.routes import (
     nevi,
     operation,
     planning,
+    rules,
     series,
     silences,
     statements,
@@ -73,9 +74,11 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, api=services.config.api, tokens=services.tokens, failures=app.state.failures)
     app.add_middleware(_SafeHeaders)
-    for part in (
-        stations, groups, nevi, planning, statements, series, alerts, silences, webhooks, stream, audit, operation,
-    ):
+    parts = (
+        stations, rules, groups, nevi, planning, statements, series, alerts, silences, webhooks, stream, audit,
+        operation,
+    )
+    for part in parts:
         app.include_router(part.router, prefix=BASE)
     app.include_router(operation.outside)
     document_problems(app)

@@ -8,7 +8,7 @@ on from the cursor; a transition that comes again is met by its id.
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS exclusion(
     id TEXT PRIMARY KEY, station TEXT, from_ms INTEGER, to_ms INTEGER, body BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statement(
     station TEXT, month TEXT, issued_ms INTEGER, body BLOB, PRIMARY KEY(station, month)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS monitor(rule TEXT, device TEXT, body BLOB, PRIMARY KEY(rule, device)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mqtt_topic(topic TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit(
     n INTEGER PRIMARY KEY AUTOINCREMENT, time_ms INTEGER, caller TEXT, action TEXT, subject TEXT, body BLOB);
@@ -165,6 +166,33 @@ class Desk:
                 db.execute("INSERT OR REPLACE INTO meta VALUES('transition_cursor', ?)", (n,))
                 db.execute("INSERT OR REPLACE INTO meta VALUES('transition_id', ?)", (transition.id,))
         return events
+
+    def take_own(
+        self, transitions: Sequence[Transition], states: Mapping[tuple[str, str], bytes | None], *, now_ms: int
+    ) -> list[Event]:
+        """Take transitions of alerts about Voltair itself with the states behind them, all or nothing.
+
+        Parameters
+        ----------
+        transitions
+            In order.
+        states
+            (rule, device) -> its state from here on; None: it is gone.
+        now_ms
+            Wall time.
+        """
+        with self.write() as db:
+            events = [self._take_one(db, t, now_ms) for t in transitions]
+            for key, body in states.items():
+                if body is None:
+                    db.execute("DELETE FROM monitor WHERE rule = ? AND device = ?", key)
+                else:
+                    db.execute("INSERT OR REPLACE INTO monitor VALUES(?, ?, ?)", (*key, body))
+        return [event for event in events if event is not None]
+
+    def monitor_states(self) -> dict[tuple[str, str], bytes]:
+        """Return (rule, device) -> state of the rules about Voltair itself."""
+        return {(r, d): body for r, d, body in self.reader.execute("SELECT rule, device, body FROM monitor")}
 
     def acknowledge(self, alert: str, by: str, note: str, *, time_ms: int, now_ms: int) -> Event | None:
         """Note who has taken an alert on; return its event, None where there is no such alert.

@@ -21,6 +21,7 @@ from api.endpoints import Endpoint, configured_endpoints, sync_config
 from api.escalate import Escalator
 from api.hub import Hub
 from api.intake import Intake
+from api.monitor import PERIOD_S, Monitor
 from api.mqtt_out import MqttOut
 from api.outbox import pending_count, troubles
 from api.overview import Overview
@@ -129,7 +130,7 @@ async def _serve(config: Config, tokens: list[Token], endpoints: list[Endpoint],
         async with asyncio.TaskGroup() as group:
             parts = [intake.run(), deliverer.run(), hub.run(), mqtt_out.run(), _report(services, mqtt_out)]
             if config.clock.mode == "live":
-                parts.append(_escalate(services))
+                parts += [_escalate(services), _watch_itself(services)]
             tasks = [group.create_task(part) for part in parts]
             await server.serve(sockets=[listener])
             for task in tasks:
@@ -149,6 +150,21 @@ async def _escalate(services: Services) -> None:
         except (sqlite3.Error, VoltairError):
             _log.exception("alerts cannot be escalated or repeated; tried again each second")
         await asyncio.sleep(_STATUS_S)
+
+
+async def _watch_itself(services: Services) -> None:
+    """Judge the rules about Voltair itself."""
+    config = services.config
+    monitor = Monitor(
+        config.data, services.desk, services.sources.rules_json, max_journal_bytes=config.journal.max_bytes
+    )
+    while True:
+        try:
+            if await asyncio.to_thread(monitor.step):
+                services.changed()
+        except (OSError, sqlite3.Error, VoltairError):
+            _log.exception("Voltair cannot judge itself; tried again in %g s", PERIOD_S)
+        await asyncio.sleep(PERIOD_S)
 
 
 async def _report(services: Services, mqtt_out: MqttOut) -> None:

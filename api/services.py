@@ -12,6 +12,7 @@ from api.desk import Desk
 from api.hub import Hub
 from api.intake import Intake
 from api.problems import Problem
+from api.session_pages import SessionPages
 from api.sources import Sources
 from store.roles import RoleStatus, wall_ms
 from telemetry.config import Config
@@ -31,6 +32,11 @@ class Services:
     own: RoleStatus
     """What this process says of itself."""
     clock_ms: Callable[[], int] = field(default=wall_ms)
+    session_pages: SessionPages = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare what calls share."""
+        self.session_pages = SessionPages(self.sources.sessions)
 
     def changed(self) -> None:
         """Deliver, and tell the pages, at once."""

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.advice import ADVICE_TYPES
-from analytics.loading import load_outages, load_window
+from analytics.alerts import AlertKey, states_of
+from analytics.groups import group_of
+from analytics.loading import load_outages, load_sessions, load_window
+from analytics.rules.lifecycle import AlertState
 from analytics.window import Window
 from api.problems import Problem
 from store.roles import wall_ms
@@ -79,6 +82,17 @@ class Sources:
         raw = None if state is None else state.meta().get("registry")
         return load_registry(self._config.stations_file) if raw is None else _decoded(raw)
 
+    def rules_json(self) -> bytes | None:
+        """Return the rule file as analytics has it from the journal; None before its first word."""
+        state = self._state()
+        return None if state is None else state.meta().get("rules")
+
+    def rule_states(self, station: str) -> list[tuple[AlertKey, AlertState]]:
+        """Return what the rules of a station have come to, as of the last checkpoint of analytics."""
+        state = self._state()
+        snapshot = None if state is None else state.snapshot("alerts")
+        return [] if snapshot is None else states_of(snapshot, station)
+
     def station_ids(self) -> list[str]:
         """Return all stations: those of stations.toml in its order, then others that were heard."""
         listed = list(self.registry().stations)
@@ -105,7 +119,10 @@ class Sources:
         return registry.station(station, heard[0])
 
     def groups_of(self, station: str) -> list[str]:
-        """Return the groups of a station; none of one that is not listed."""
+        """Return the groups of a station, or the group of a pseudo-station; none of one that is not listed."""
+        group = group_of(station)
+        if group is not None:
+            return [group]
         found = self.registry().stations.get(station)
         return [] if found is None else found.groups
 
@@ -156,7 +173,7 @@ class Sources:
         return load_window(self._analysed(station), self.registry(), station, from_ms, to_ms, extremes=extremes)
 
     def outages(self, station: str, from_ms: int, to_ms: int) -> Window:
-        """Return what uptime and sessions are made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.
+        """Return what uptime is made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.
 
         Raises
         ------
@@ -164,6 +181,16 @@ class Sources:
             503 where analytics has not made its file yet.
         """
         return load_outages(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
+
+    def sessions(self, station: str, from_ms: int, to_ms: int) -> Window:
+        """Return what sessions are made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.
+
+        Raises
+        ------
+        Problem
+            503 where analytics has not made its file yet.
+        """
+        return load_sessions(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
 
     def _analysed(self, station: str) -> StateReader:
         state = self._state()

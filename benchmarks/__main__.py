@@ -4,7 +4,7 @@ river (the default): the whole river, from a real broker to the API's counters.
 ingest: CPU for each message until it is acknowledged, against other clients.
 flow: readings sent at a steady rate through every role: what is kept up with, how late, in how much memory.
 simulate: a week of the largest simulated stations, on one core.
-alerts: ten thousand alerts at once, and alerts over kills of the API.
+alerts: ten thousand alerts at once, alerts over kills of the API, and how late rules on minutes are.
 latency: from a status on MQTT to the webhook, under load.
 dispatch: the exact optimum over all sets of machines, against the rule of thumb.
 advice: ordered charging in a closed loop on a recorded garage, against least laxity first.
@@ -31,8 +31,8 @@ from benchmarks.fuzz import measure_fuzz
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
-from benchmarks.page import measure_page
 from benchmarks.metro import HELD_OUT_SEED, measure_metro
+from benchmarks.page import measure_page
 from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
 
@@ -58,6 +58,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     alerts = parts.add_parser("alerts")
     alerts.add_argument("--alerts", type=int, default=10_000, help="at once")
     alerts.add_argument("--kills", type=int, default=20, help="of the API")
+    alerts.add_argument("--minutes", type=int, default=3, help="whose ends are waited for")
+    alerts.add_argument("--ports", type=int, default=40, help="judged at each of them")
     latency = parts.add_parser("latency")
     latency.add_argument("--rate", type=int, default=5_000, help="messages a second beside")
     latency.add_argument("--seconds", type=float, default=30.0)
@@ -100,7 +102,7 @@ def main() -> None:
         "ingest": lambda: measure_ingest(chosen.messages),
         "flow": lambda: measure_flow(chosen.rate, chosen.seconds, chosen.devices, chosen.store),
         "simulate": lambda: measure_simulate(chosen.days),
-        "alerts": lambda: measure_alerts(chosen.alerts, chosen.kills),
+        "alerts": lambda: measure_alerts(chosen.alerts, chosen.kills, chosen.minutes, chosen.ports),
         "latency": lambda: measure_latency(chosen.rate, chosen.seconds),
         "page": lambda: measure_page(chosen.stations, chosen.ports, chosen.days, chosen.visits),
         "leaks": lambda: measure_leaks(chosen.stations),

@@ -1,6 +1,7 @@
 """What ten thousand alerts at once cost, whether kills of the API lose or double any, and how long one takes.
 
 flood: so many alerts are committed by analytics in one moment; one receiver takes `standard`, one `alertmanager`.
+minutes: how long after a minute's end the webhook of a rule on its fields arrives.
 kills: the API is killed (-9) at random moments while alerts fire and resolve and the receiver fails now and then.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from benchmarks.bucket_latency import bucket_latency
 from benchmarks.hook import Hook, listening
 from store.sqlite import connect
 from store.state import SCHEMA
@@ -193,16 +195,25 @@ def _check(hook: Hook, wanted: set[tuple[str, str]]) -> None:
     assert all(seen == [1, 2] for seen in order.values()), "in order"
 
 
-def measure_alerts(alerts: int, kill_count: int) -> Iterator[tuple[str, str]]:
-    """Yield what was measured, as text for people."""
+def measure_alerts(alerts: int, kill_count: int, minutes: int, ports: int) -> Iterator[tuple[str, str]]:
+    """Yield what was measured, as text for people; a part of size 0 is left out."""
+    if alerts:
+        yield from _measure_flood(alerts)
+    if kill_count:
+        survived = kills(kill_count, alerts=5 * kill_count)
+        yield "kills of the API", f"{survived.kills}"
+        yield "transitions", f"{survived.transitions:,}, all arrived in order, each under one id"
+        yield "bodies posted", f"{survived.posts:,}"
+    if minutes:
+        late_s = bucket_latency(minutes, ports)
+        p50, p99 = np.percentile(late_s, [50, 99])
+        yield "end of a minute to webhook", f"p50 {p50:.2f} s, p99 {p99:.2f} s, {len(late_s):,} bodies, {ports} ports"
+
+
+def _measure_flood(alerts: int) -> Iterator[tuple[str, str]]:
     found = flood(alerts)
     p50, p95, p99 = np.percentile(found.api_ms, [50, 95, 99])
     yield "alerts at once", f"{alerts:,}"
     yield "all arrived, standard", f"{found.standard_s:.1f} s ({alerts / found.standard_s:,.0f}/s)"
     yield "all arrived, alertmanager", f"{found.grouped_s:.1f} s in {found.messages:,} messages"
     yield "API meanwhile", f"p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms over {len(found.api_ms)} calls"
-    if kill_count:
-        survived = kills(kill_count, alerts=5 * kill_count)
-        yield "kills of the API", f"{survived.kills}"
-        yield "transitions", f"{survived.transitions:,}, all arrived in order, each under one id"
-        yield "bodies posted", f"{survived.posts:,}"

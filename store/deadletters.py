@@ -189,3 +189,22 @@ def read_dead_letters(folder: Path, *, after: int = 0, limit: int = 100, newest:
         db.close()
     fields = [c.strip() for c in _COLUMNS.split(",")]
     return [DeadLetter(**dict(zip(fields, row, strict=True))) for row in rows]
+
+
+def count_dead_letters(folder: Path, since_ms: int, most: int = 1_000) -> int:
+    """Return how many of the newest `most` dead letters came at or after `since_ms`; arguments as above."""
+    if not (folder / FILE).exists():
+        return 0
+    db = connect(folder / FILE, read_only=True)
+    try:
+        row = db.execute(
+            "SELECT count(*) FROM (SELECT time_ms FROM letter ORDER BY id DESC LIMIT ?) WHERE time_ms >= ?",
+            (most, since_ms),
+        ).fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return 0
+    finally:
+        db.close()
+    return int(row[0])

@@ -294,6 +294,11 @@ class StateReader:
         row = self._db.execute("SELECT body FROM advice WHERE station = ?", (station,)).fetchone()
         return None if row is None else row[0]
 
+    def snapshot(self, key: str) -> bytes | None:
+        """Return a part of the engine's own state at its last checkpoint; None where there is none."""
+        row = self._db.execute("SELECT body FROM snapshot WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
     def deaf(self, from_ms: int, to_ms: int) -> NDArray[np.int64]:
         """Return (k, 2) intervals in `[from_ms, to_ms)` in which Voltair could not hear its devices."""
         rows = self._db.execute(

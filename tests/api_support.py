@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import msgspec
 import numpy as np
+import pytest
 from starlette.types import ASGIApp
 
 from api.auth import parse_tokens
@@ -229,6 +230,24 @@ def deliver_once(services: Services) -> int:
             await poster.close()
 
     return asyncio.run(work())
+
+
+def die_after_post(services: Services) -> None:
+    """Post what is due, and die before what came of it is written."""
+
+    class DiesBeforeWriting(Deliverer):
+        async def _record(self, *_args: object) -> str:
+            raise KeyboardInterrupt
+
+    async def die() -> None:
+        poster = Poster()
+        try:
+            await DiesBeforeWriting(services.desk, poster, clock_ms=services.clock_ms).round()
+        finally:
+            await poster.close()
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(die())
 
 
 def take(services: Services, *rows: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from api.routes import (
     nevi,
     operation,
     planning,
+    rules,
     series,
     silences,
     statements,
@@ -155,7 +156,8 @@ def check_command(words: list[str]) -> None:
 
 def check_call(method: str, path: str) -> None:
     routers = [
-        alerts, audit, groups, nevi, operation, planning, series, silences, statements, stations, stream, webhooks,
+        alerts, audit, groups, nevi, operation, planning, rules, series, silences, statements, stations, stream,
+        webhooks,
     ]
     routes = [(r, "/api/v1") for m in routers for r in m.router.routes] + [(r, "") for r in operation.outside.routes]
     for route, base in routes:

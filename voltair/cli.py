@@ -12,9 +12,9 @@ import typer
 from telemetry.errors import ConfigError, VoltairError
 from voltair import cli_data, cli_simulators
 from voltair.cli_options import ConfigPath, configured, role_config
+from voltair.log import VARIABLE, Level, set_up_logging
 
 app = typer.Typer(
-    help="One monitor for EV charging stations and compressed-air stations.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -26,6 +26,15 @@ app.add_typer(config_app, name="config")
 app.add_typer(rules_app, name="rules")
 app.add_typer(cli_data.app)
 app.add_typer(cli_simulators.app)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    log: Annotated[Level, typer.Option(envvar=VARIABLE, help="What is said on stderr.")] = Level.info,
+) -> None:
+    """One monitor for EV charging stations and compressed-air stations."""
+    set_up_logging(log, context.invoked_subcommand or "voltair")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """`voltair rules test FILE`: series in, expected alerts out, through the real decoder, journal and engine.
 
-A file holds cases; each has one station, series of its devices and what must fire at which time:
+A file holds cases; each has a station, series of its devices and what must fire at which time:
 
     rules = "rules.toml"
 
@@ -20,6 +20,9 @@ A file holds cases; each has one station, series of its devices and what must fi
 A series is a list of values, one per `every`: `v` is sent once, `v*3` three times, `a..b*5` in five even steps from a
 to b, `_` leaves the channel out. Where all channels of a device are left out nothing is sent. `firing` is everything
 that fires at that time: `rule device`, or `rule` for an alert of the station; `ignore` names rules that do not matter.
+
+A case about a group has several stations, `[case.stations.ID]`, and may have `[case.groups.NAME]`; its devices are
+named `station/port/p1`, its alerts `rule station/device`, `rule station` and `rule group`.
 """
 
 import tomllib
@@ -35,6 +38,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from analytics.groups import group_of
 from analytics.role import Analytics
 from analytics.rules.load import check_registry, load_rules
 from analytics.rules.transitions import Transition
@@ -61,14 +65,38 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One station, what its devices send, what must come of it."""
+    """One station or several, what their devices send, what must come of it."""
 
     name: str
-    station: dict[str, Any]
+    station: dict[str, Any] | None = None
     """As `[stations.s]` of stations.toml."""
+    stations: dict[str, dict[str, Any]] = {}
+    """As `[stations]` there, in place of `station`."""
+    groups: dict[str, dict[str, Any]] = {}
     series: tuple[dict[str, Any], ...]
     expect: tuple[Expect, ...]
     ignore: tuple[str, ...] = ()
+
+    def tables(self, place: str) -> dict[str, Any]:
+        """Return the case's stations.toml.
+
+        Raises
+        ------
+        ConfigError
+            If it has neither one station nor several, or both.
+        """
+        if (self.station is None) == (not self.stations):
+            msg = f"{place}: give it [case.station], or [case.stations.ID] for each of several"
+            raise ConfigError(msg)
+        one = {} if self.station is None else {STATION: self.station}
+        return {"stations": self.stations or one, "groups": self.groups}
+
+    def label(self, item: Transition) -> str:
+        """Return an alert as `firing` names it."""
+        if not self.stations:
+            return f"{item.rule} {item.device or ''}".strip()
+        device = f"/{item.device}" if item.device else ""
+        return f"{item.rule} {group_of(item.station) or item.station}{device}"
 
 
 class ScenarioFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,16 +135,21 @@ def run_file(path: Path) -> Iterator[Verdict]:
         raise ConfigError(msg) from error
     rules = path.parent / found.rules if found.rules else None
     pack = load_rules(rules)
+    start_ms = to_ms(found.start)
+    ready = []
     for case in found.case:
         place = f"{path}: case {case.name!r}"
-        tables = {"stations": {STATION: case.station}}
+        tables = case.tables(place)
         check_registry(pack, registry_from_tables(tables, place), place)
         unknown = {text.split()[0] for e in case.expect for text in e.firing} - set(pack.rules)
         if unknown:
             msg = f"{place}: there is no rule {sorted(unknown)[0]!r}; the rules are {', '.join(pack.rules)}"
             raise ConfigError(msg)
-        told = _told(case, tables, rules, to_ms(found.start), place)
-        yield Verdict(case.name, tuple(_problems(case, told, to_ms(found.start))))
+        messages = sorted(_messages(case, start_ms, place), key=lambda m: m[0])
+        ready.append((case, tables, messages, place))
+    for case, tables, messages, place in ready:
+        told = _told(messages, tables, rules, start_ms, place)
+        yield Verdict(case.name, tuple(_problems(case, told, start_ms)))
 
 
 def _problems(case: Case, told: list[Transition], start_ms: int) -> Iterator[str]:
@@ -126,7 +159,7 @@ def _problems(case: Case, told: list[Transition], start_ms: int) -> Iterator[str
         last: dict[str, str] = {}
         for item in sorted(told, key=lambda t: t.time_ms):
             if item.time_ms <= at_ms and item.rule not in case.ignore:
-                last[f"{item.rule} {item.device or ''}".strip()] = item.state
+                last[case.label(item)] = item.state
         firing = {name for name, state in last.items() if state == "firing"}
         for name in sorted(set(expect.firing) - firing):
             yield f"at {expect.at}: {name} does not fire"
@@ -135,10 +168,9 @@ def _problems(case: Case, told: list[Transition], start_ms: int) -> Iterator[str
 
 
 def _told(
-    case: Case, tables: dict[str, Any], rules: Path | None, start_ms: int, place: str
+    messages: list[tuple[int, Publish]], tables: dict[str, Any], rules: Path | None, start_ms: int, place: str
 ) -> list[Transition]:
     """Return every transition of a case, from messages through journal and engine, a minute at a time as in life."""
-    messages = sorted(_messages(case, start_ms, place), key=lambda m: m[0])
     with TemporaryDirectory(prefix="voltair-rules-") as folder:
         config = Config(
             data_dir=folder, clock=ClockConfig(mode="event"), analytics=AnalyticsConfig(lateness="1s")
@@ -180,13 +212,14 @@ def _messages(case: Case, start_ms: int, place: str) -> Iterator[tuple[int, Publ
     for series in case.series:
         channels = dict(series)
         device, every = str(channels.pop("device", "")), str(channels.pop("every", "1m"))
-        kind, _, name = device.partition("/")
-        if kind not in KIND_BY_NAME or not name:
-            msg = f"{place}: device {device!r} is not like port/p1; kinds are {', '.join(KIND_BY_NAME)}"
+        *station, kind, name = device.split("/") if "/" in device else ("", device)
+        if kind not in KIND_BY_NAME or not name or station not in ([[s] for s in case.stations] or [[]]):
+            form = "ID/port/p1 with the ID of one of its stations" if case.stations else "port/p1"
+            msg = f"{place}: device {device!r} is not like {form}; kinds are {', '.join(KIND_BY_NAME)}"
             raise ConfigError(msg)
         columns = {c: list(_values(str(text), f"{place}: {device}.{c}")) for c, text in channels.items()}
         step_ms = max(duration(every), SECOND_MS)
-        topic = f"{PREFIX}/{STATION}/{kind}/{name}/telemetry".encode()
+        topic = f"{PREFIX}/{station[0] if station else STATION}/{kind}/{name}/telemetry".encode()
         for i in range(max(map(len, columns.values()), default=0)):
             values = {c: v[i] for c, v in columns.items() if i < len(v) and v[i] is not None}
             if values:

@@ -250,6 +250,10 @@ def _sheet(window: Window, ports: Sequence[_Port], peak_kw: float, sessions: Seq
 def _put_uptime(sheet: Sheet, ports: Sequence[PortUptime]) -> None:
     sheet.put("uptime", station_uptime(ports), "no port was in service: never heard and without `commissioned`, "
               "or not listed at a station that lists its ports")
+    # The parts of the ratio, for sums over stations.
+    minutes = sum(p.minutes for p in ports)
+    sheet.put("service_min", minutes)
+    sheet.put("up_min", minutes - sum(p.outage_min - p.excluded_min for p in ports))
 
 
 def congested(window: Window, ports: Sequence[str]) -> Int64:

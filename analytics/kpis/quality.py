@@ -3,6 +3,7 @@
 import numpy as np
 
 from analytics.air import AirMinutes, Float64
+from analytics.customers import branch_end_bar
 from analytics.figures import Sheet
 from analytics.kernels.intervals import Int64
 from analytics.kernels.quantile import quantile
@@ -61,9 +62,8 @@ def _branch_ends(air: AirMinutes, header_bar: Float64, sheet: Sheet) -> None:
     """Enter the worst customer's pressure and the customers' minutes below and above the contract."""
     none = "no customer's meter reported pressure in the window"
     band = air.window.station.contract_pressure_bar
-    ends = [air.means("air_meter", [m.id for m in c.spans()], "pressure_bar") for c, _ in air.customers]
-    lowest = [np.fmin.reduce(each, axis=0) for each in ends if len(each)]
-    known = [values[~np.isnan(values)] for values in lowest]
+    ends = [branch_end_bar(air, customer) for customer, _ in air.customers]
+    known = [values[~np.isnan(values)] for values in ends]
     known = [values for values in known if len(values)]
     worst = min(known, key=lambda v: quantile(v, 0.05), default=None)
     sheet.put("worst_end_p05_bar", None if worst is None else quantile(worst, 0.05), none)

@@ -54,6 +54,8 @@ class AlertState(msgspec.Struct, frozen=True, kw_only=True):
     """The value in the last change."""
     number: int = 0
     """Changes of this episode so far."""
+    unknown_ms: int | None = None
+    """Since when the condition is not known, for want of data or of coverage, or explained by another alert."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,11 +96,14 @@ def step(state: AlertState, timing: Timing, sample: Sample) -> tuple[AlertState,
     state, changes = advance(state, timing, sample.time_ms)
     state = msgspec.structs.replace(state, time_ms=sample.time_ms)
     if sample.holds is None:
+        state = msgspec.structs.replace(
+            state, unknown_ms=sample.time_ms if state.unknown_ms is None else state.unknown_ms
+        )
         if state.phase == "pending":
             return msgspec.structs.replace(state, phase="inactive"), changes
         return msgspec.structs.replace(state, clear_ms=None), changes
     state = msgspec.structs.replace(
-        state, value=sample.value, threshold=sample.threshold, evidence=sample.evidence
+        state, value=sample.value, threshold=sample.threshold, evidence=sample.evidence, unknown_ms=None
     )
     state, more = _held(state, timing) if sample.holds else _gone(state, timing)
     return state, changes + more

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from analytics.rules.problems import problems_of
-from analytics.rules.types import Rule
+from analytics.rules.types import KpiInput, Rule
 from telemetry.errors import ConfigError
-from telemetry.registry import Registry, Station
+from telemetry.registry import Group, Registry, Station
 
-PACK = ("charging", "air", "monitor")
-"""Files of the shipped pack: rules of charging stations, of compressed-air stations, and of both."""
+PACK = ("charging", "air", "silence", "monitor")
+"""Files of the shipped pack: rules of charging stations, of compressed-air stations, of both, and of Voltair itself."""
 STATION_FIELDS = (
     "enabled", "severity", "threshold", "clear_threshold", "for", "keep_firing_for", "min_coverage", "update_share",
 )
@@ -41,22 +41,40 @@ class RulePack:
         ConfigError
             If the station overrides a rule or a field that does not exist, or with a wrong value.
         """
+        rules = self._overridden(station.rules, f"{source}: [stations.{station_id}.rules")
+        return {
+            name: rule
+            for name, rule in rules.items()
+            if rule.enabled and rule.station_kind in ("any", station.kind) and not _of_group(rule)
+        }
+
+    def for_group(self, group: Group, group_id: str, source: str = "stations.toml") -> dict[str, Rule]:
+        """Return the enabled rules about a group as a whole by name, with the group's own numbers.
+
+        Raises
+        ------
+        ConfigError
+            As `for_station`.
+        """
+        rules = self._overridden(group.rules, f"{source}: [groups.{group_id}.rules")
+        return {name: rule for name, rule in rules.items() if rule.enabled and _of_group(rule)}
+
+    def _overridden(self, overrides: Mapping[str, Table], table: str) -> dict[str, Rule]:
         found: dict[str, Rule] = {}
-        for name, own in station.rules.items():
-            place = f"{source}: [stations.{station_id}.rules.{name}]"
+        for name, own in overrides.items():
+            place = f"{table}.{name}]"
             if name not in self.rules:
                 msg = f"{place}: there is no rule {name!r}; the rules are {', '.join(self.rules)}"
+                raise ConfigError(msg)
+            if self.rules[name].station_kind == "voltair":
+                msg = f"{place}: rule {name!r} is about Voltair, not a station; change it in the analytics.rules file"
                 raise ConfigError(msg)
             for field in own:
                 if field not in STATION_FIELDS:
                     msg = f"{place}: key {field!r} cannot be set at a station; it may set {', '.join(STATION_FIELDS)}"
                     raise ConfigError(msg)
             found[name] = _rule(name, {**self.tables[name], **own}, place)
-        return {
-            name: rule
-            for name, rule in {**self.rules, **found}.items()
-            if rule.enabled and rule.station_kind in ("any", station.kind)
-        }
+        return {**self.rules, **found}
 
 
 def load_rules(user_file: Path | None = None) -> RulePack:
@@ -97,7 +115,7 @@ def rules_of(text: str, source: str) -> RulePack:
 
 
 def check_registry(pack: RulePack, registry: Registry, source: str = "stations.toml") -> None:
-    """Check what every station overrides.
+    """Check what every station and group overrides.
 
     Raises
     ------
@@ -106,6 +124,12 @@ def check_registry(pack: RulePack, registry: Registry, source: str = "stations.t
     """
     for station_id, station in registry.stations.items():
         pack.for_station(station, station_id, source)
+    for group_id, group in registry.groups.items():
+        pack.for_group(group, group_id, source)
+
+
+def _of_group(rule: Rule) -> bool:
+    return isinstance(rule.input, KpiInput) and rule.input.scope == "group"
 
 
 def _add(tables: dict[str, Table], places: dict[str, str], text: str, source: str) -> None:

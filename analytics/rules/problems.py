@@ -2,10 +2,21 @@
 
 from collections.abc import Iterator
 
+from analytics.customers import CUSTOMER_FIGURES
 from analytics.detectors import DETECTORS
 from analytics.detectors.fields import fields_of
+from analytics.groups import GROUP_FIGURES
 from analytics.rules.texts import PLACEHOLDERS, placeholders_of
-from analytics.rules.types import IDLE_WINDOW, BucketInput, DetectorInput, KpiInput, Rule, SilenceInput, StateInput
+from analytics.rules.types import (
+    IDLE_WINDOW,
+    BucketInput,
+    DetectorInput,
+    KpiInput,
+    MonitorInput,
+    Rule,
+    SilenceInput,
+    StateInput,
+)
 from telemetry.channels import KIND_BY_NAME
 from telemetry.registry import station_kind_of
 from telemetry.times import parse_duration_ms
@@ -27,14 +38,36 @@ def problems_of(rule: Rule) -> Iterator[str]:
         for language, template in (("en", texts.en), ("zh", texts.zh)):
             for problem in _template_problems(template):
                 yield f"key '{part}.{language}': {problem}"
+    yield from _source_problems(rule)
+
+
+def _source_problems(rule: Rule) -> Iterator[str]:
+    if isinstance(rule.input, MonitorInput) != (rule.station_kind == "voltair"):
+        yield "key 'station_kind': 'voltair' and input.source 'monitor' belong together; write both or neither"
     if isinstance(rule.input, DetectorInput) and rule.input.detector not in DETECTORS:
         yield f"key 'input.detector': there is no detector {rule.input.detector!r}; there are {', '.join(DETECTORS)}"
+    if isinstance(rule.input, KpiInput):
+        yield from _scope_problems(rule, rule.input)
     if isinstance(rule.input, StateInput | SilenceInput | BucketInput):
         yield from _device_problems(rule, rule.input)
     if isinstance(rule.input, StateInput | SilenceInput):
         yield from _state_problems(rule, rule.input)
     else:
         yield from _limit_problems(rule)
+
+
+def _scope_problems(rule: Rule, source: KpiInput) -> Iterator[str]:
+    if source.scope not in ("customer", "group"):
+        return
+    figures = CUSTOMER_FIGURES if source.scope == "customer" else GROUP_FIGURES.get(rule.station_kind, ())
+    if source.scope == "customer" and rule.station_kind != "compressed_air":
+        yield "key 'station_kind': customers are of compressed_air stations; write that"
+    elif not figures:
+        yield "key 'station_kind': a group is judged by the stations of one kind; write charging or compressed_air"
+    elif source.kpi not in figures:
+        yield f"key 'input.kpi': a {source.scope} has no figure {source.kpi!r}; it has {', '.join(figures)}"
+    if source.window == IDLE_WINDOW:
+        yield f"key 'input.window': a {source.scope} has no idle hours; write a length such as 24h"
 
 
 def _limit_problems(rule: Rule) -> Iterator[str]:

@@ -30,6 +30,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     device: str | None
     """None: the whole station."""
     device_kind: str | None
+    """`customer` where `device` is one."""
     since_ms: int
     fired_ms: int
     resolved_ms: int | None
@@ -63,12 +64,11 @@ def transition_of(
     device, device_kind
         None for a rule about the whole station.
     """
-    listed = None if device is None or device_kind is None else station.listed(device_kind).get(device)
     alert = alert_id(rule.name, station_id, device, change.since_ms, change.repeat)
 
     def text(of: Any) -> dict[str, str]:
         return fill(
-            of, station=station.name or station_id, device=(listed.name if listed else "") or device,
+            of, station=station.name or station_id, device=_name_of(station, device, device_kind),
             value=change.value, threshold=change.threshold, unit=rule.unit, since_ms=change.since_ms,
             zone=station.zone, evidence=change.evidence,
         )
@@ -82,3 +82,13 @@ def transition_of(
         summary=text(rule.summary), remedy=text(rule.remedy), evidence=change.evidence,
         labels=rule.labels, runbook=rule.runbook,
     )
+
+
+def _name_of(station: Station, device: str | None, device_kind: str | None) -> str | None:
+    """Return the name for people of a device or a customer; its id where it has none."""
+    if device is None or device_kind is None:
+        return device
+    if device_kind == "customer":
+        return next((c.name for c in station.customers if c.id == device and c.name), device)
+    listed = station.listed(device_kind).get(device)
+    return (listed.name if listed else "") or device

@@ -39,8 +39,9 @@ class KpiInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Name in the answer of the KPI call."""
     window: str
     """Length of the window that ends at the watermark, or `IDLE_WINDOW`."""
-    scope: Literal["station", "device"] = "station"
-    """`device`: each device that has the figure is judged alone."""
+    scope: Literal["station", "device", "customer", "group"] = "station"
+    """`device`: each device that has the figure is judged alone; `customer`: each customer of a compressed-air
+    station; `group`: the stations of a group together, each quarter of an hour."""
 
     @property
     def window_ms(self) -> int | None:
@@ -63,6 +64,19 @@ class DetectorInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     detector: str
     """Name of the step that finds it."""
+
+
+MonitorFigure = Literal[
+    "role_silent_s", "role_not_working", "broker_lost", "ingest_lag_s", "analytics_lag_s", "dead_letters_15m",
+    "outbox_age_s", "store_failing", "store_lag_s", "journal_share",
+]
+
+
+class MonitorInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="source",
+                   tag="monitor"):
+    """The rule compares a figure of Voltair itself; the API judges it by the wall clock, on live clocks only."""
+
+    figure: MonitorFigure
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,8 +104,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: str
     category: Category
     severity: Severity
-    station_kind: Literal["charging", "compressed_air", "any"]
-    input: StateInput | SilenceInput | KpiInput | BucketInput | DetectorInput
+    station_kind: Literal["charging", "compressed_air", "any", "voltair"]
+    """`voltair`: of no station, but of Voltair itself."""
+    input: StateInput | SilenceInput | KpiInput | BucketInput | DetectorInput | MonitorInput
     enabled: bool = True
     comparison: Literal[">", ">=", "<", "<="] | None = None
     """How the value stands to the threshold where the rule holds; None for states and silence."""

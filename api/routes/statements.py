@@ -12,6 +12,7 @@ from api.desk import audit
 from api.export import ANSWERS, Export, Type, Wanted
 from api.params import Json
 from api.problems import Problem
+from api.reasons import Language, in_language
 from api.services import CallerOf, Parts, Services, allow
 from api.statements import CORRECTED, draft, freeze, issued_months
 from telemetry.registry import Station
@@ -33,13 +34,13 @@ _FILE_COLUMNS: dict[str, Type] = {
 
 @router.get("/stations/{station}/statement", summary="Monthly statement of a compressed-air station", responses=ANSWERS)
 def get_statement(
-    parts: Parts, caller: CallerOf, station: str, month: Month, wanted: Export
+    parts: Parts, caller: CallerOf, language: Language, station: str, month: Month, wanted: Export
 ) -> Response:
     """Answer the month as it was issued, else a draft (`issued` null, `version` 0) that changes with what arrives."""
     settings = _station(parts, caller, station, month)
     issued = issued_months(parts.desk.reader, station)
     body = issued.get(month) or draft(settings, month, issued, partial(_compute, parts, station))
-    return Json(body) if wanted.format == "json" else _file(wanted, body, settings)
+    return Json(in_language(body, language)) if wanted.format == "json" else _file(wanted, body, settings)
 
 
 @router.post("/stations/{station}/statement", summary="Issue a monthly statement", status_code=201)

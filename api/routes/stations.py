@@ -1,6 +1,5 @@
 """`/stations`, their key figures, sessions, leaks and uptime."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,7 +8,7 @@ from starlette.responses import Response
 from analytics.energy_code import energy_codes
 from analytics.kpis import KpiAnswer, station_kpis
 from analytics.leaks import leaks_of
-from analytics.sessions import Session, sessions_of
+from analytics.sessions import sessions_of
 from analytics.uptime import uptime_of
 from analytics.window import Window
 from api.alert_log import firing_counts
@@ -18,8 +17,9 @@ from api.export import ANSWERS, Export, Type, local_time
 from api.overview import device_item, exclusions_of, limits_item, station_item
 from api.params import Cursor, FromText, Json, Limit, ToText, listing, page, window_of
 from api.problems import Problem
+from api.reasons import Language, in_language
 from api.services import CallerOf, Parts, Services, allow
-from telemetry.times import DAY_MS, MINUTE_MS, format_time
+from telemetry.times import format_time
 
 router = APIRouter(tags=["stations"])
 
@@ -79,25 +79,24 @@ def answer_for(parts: Services, window: Window) -> KpiAnswer:
 
 @router.get("/stations/{station}/kpis", summary="Key figures of a station and its devices")
 def get_kpis(
-    parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None
+    parts: Parts, caller: CallerOf, language: Language, station: str, from_: FromText = None, to: ToText = None
 ) -> Json:
     """Over `[from, to)`; `from` and `to` in the answer are those used. A null has its reason under `reasons`."""
     window = window_for(parts, caller, station, from_, to)
     answer = answer_for(parts, window)
-    return Json(
-        {
-            "station": station,
-            "kind": window.station.kind,
-            **span_of(window),
-            "coverage": answer.coverage,
-            "kpis": answer.kpis,
-            "reasons": answer.reasons,
-            "devices": [
-                {"device": d.device, "kind": d.kind, "coverage": d.coverage, "kpis": d.kpis, "reasons": d.reasons}
-                for d in answer.devices
-            ],
-        }
-    )
+    found = {
+        "station": station,
+        "kind": window.station.kind,
+        **span_of(window),
+        "coverage": answer.coverage,
+        "kpis": answer.kpis,
+        "reasons": answer.reasons,
+        "devices": [
+            {"device": d.device, "kind": d.kind, "coverage": d.coverage, "kpis": d.kpis, "reasons": d.reasons}
+            for d in answer.devices
+        ],
+    }
+    return Json(in_language(found, language))
 
 
 def span_of(window: Window) -> dict[str, Any]:
@@ -116,11 +115,14 @@ def get_sessions(
     limit: Limit = 1_000,
     cursor: Cursor = None,
 ) -> Response:
-    """Those that overlap `[from, to)`, oldest first; `end` is null while a session is open."""
+    """Those that overlap `[from, to)`, oldest first; `end` is null while a session is open.
+
+    The pages of one walk come from one computation while no more than a minute lies between them.
+    """
+    allow(caller, station)
+    zone = parts.sources.station(station).zone
+    from_ms, to_ms = window_of(from_, to, parts.sources.now_ms(station))
     if wanted.format != "json":
-        allow(caller, station)
-        zone = parts.sources.station(station).zone
-        from_ms, to_ms = window_of(from_, to, parts.sources.now_ms(station))
         rows = (
             [
                 station, s.port, s.session_id,
@@ -128,29 +130,22 @@ def get_sessions(
                 s.energy_kwh, s.peak_kw, s.charging_s, s.idle_s, s.stop_reason, s.outcome, s.error_code, s.cause,
                 s.overstay, " ".join(s.flags),
             ]
-            for s in _sessions_by_day(parts, station, from_ms, to_ms)
+            for s in sessions_of(parts.sources.sessions(station, from_ms, to_ms))
         )
         return wanted.file(f"{station}-sessions", _SESSION_COLUMNS, rows, zone)
-    found, next_cursor = page(sessions_of(window_for(parts, caller, station, from_, to)), limit, cursor)
+    found, next_cursor = parts.session_pages.page(station, from_ms, to_ms, limit, cursor)
     return listing([s.item() for s in found], next_cursor)
 
 
-def _sessions_by_day(parts: Services, station: str, from_ms: int, to_ms: int) -> Iterator[Session]:
-    """Yield the sessions of a window of any length, a day of minutes at a time; each is told of by its first day."""
-    from_ms -= from_ms % MINUTE_MS  # windows are whole minutes: nothing may start between two of them
-    for begin_ms in range(from_ms, to_ms, DAY_MS):
-        for session in sessions_of(parts.sources.window(station, begin_ms, min(begin_ms + DAY_MS, to_ms))):
-            if begin_ms == from_ms or session.start_ms >= begin_ms:
-                yield session
-
-
 @router.get("/stations/{station}/leaks", summary="Leakage of a compressed-air station")
-def get_leaks(parts: Parts, caller: CallerOf, station: str, from_: FromText = None, to: ToText = None) -> Json:
+def get_leaks(
+    parts: Parts, caller: CallerOf, language: Language, station: str, from_: FromText = None, to: ToText = None
+) -> Json:
     """Answer the fused estimate and that of each method, with what it was made from."""
     window = window_for(parts, caller, station, from_, to, extremes=True)
     if window.station.kind != "compressed_air":
         raise Problem(422, f"station {station!r} is a {window.station.kind} station; leaks are of compressed_air ones")
-    return Json(leaks_of(window))
+    return Json(in_language(leaks_of(window), language))
 
 
 @router.get("/stations/{station}/energy-code", summary="Energy code of a compressed-air station")
@@ -188,7 +183,7 @@ def get_uptime(
 
 
 @router.get("/stations/{station}/advice", summary="Advice in force")
-def get_advice(parts: Parts, caller: CallerOf, station: str) -> Json:
+def get_advice(parts: Parts, caller: CallerOf, language: Language, station: str) -> Json:
     """Answer what to change now and what it brings; `reasons` says of each kind of advice that is missing why."""
     allow(caller, station)
-    return Json(parts.sources.advice(station))
+    return Json(in_language(parts.sources.advice(station), language))

@@ -9,7 +9,7 @@ export function advicePanel(view) {
 
 async function advice({ id, zone, words, item }, signal) {
   const [{ at, items, reasons }, { limits }] = await Promise.all([get(`stations/${id}/advice`, {}, signal), item]);
-  const none = Object.entries(reasons).map(([type, reason]) => el("li", { class: "soft" }, `${words.t(`advice.${type}`)}: `, el("span", { lang: "en", text: reason })));
+  const none = Object.entries(reasons).map(([type, reason]) => el("li", { class: "soft" }, `${words.t(`advice.${type}`)}: `, words.reason(reason)));
   if (at === null) return [el("p", { class: "soft", text: words.t("noData") })];
   return [
     el("ul", { class: "advice" }, ...items.map((it) => el("li", {},

@@ -97,7 +97,7 @@ async function leaks({ id, span, words, model }, signal) {
     el("dl", { class: "facts" }, ...facts.map(([name, text]) => el("div", { data: { leak: name } }, el("dt", { text: words.t(`leak.${name}`) }), el("dd", { text })))),
     table(words.t("panel.leaks"), [words.t("leak.method"), ["m³/min", "number"], words.t("leak.range"), words.t("leak.place"), words.t("leak.note")], [
       row(words.t("leak.fused"), fused, ""),
-      ...methods.map((m) => row(words.t(`method.${m.method}`), m, m.usable ? "" : el("span", { lang: "en", text: m.reason }))),
+      ...methods.map((m) => row(words.t(`method.${m.method}`), m, m.usable ? "" : words.reason(m.reason))),
     ]),
   ];
 }

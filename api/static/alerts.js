@@ -3,6 +3,7 @@
 import { el, icon, setChildren, setData, setText } from "./dom.js";
 import { at } from "./routes.js";
 
+const PSEUDO = /^_(voltair$|group-)/;
 const ICON = { critical: "fault", warning: "fault", info: "info" };
 
 export class AlertsView {
@@ -51,9 +52,8 @@ export class AlertsView {
 }
 
 function card(alert, model, words, onAck) {
-  const station = model.stations.get(alert.station)?.station;
   const device = model.devices.get(alert.station)?.get(`${alert.device_kind}/${alert.device}`);
-  const place = alert.device === null ? words.t("alert.station") : device?.name || alert.device;
+  const place = device?.name || alert.device || (PSEUDO.test(alert.station) ? "" : words.t("alert.station"));
   const since = words.time(Date.parse(alert.since), model.zone(alert.station), true);
   const amount = (value) => `${words.number(value, Number.isInteger(value) ? 0 : 2)} ${(alert.unit ?? "").replace("m3", "m³")}`.trim();
   const firing = alert.state === "firing";
@@ -64,7 +64,7 @@ function card(alert, model, words, onAck) {
   const node = el("li", { class: "alert", id: `alert-${alert.id}`, tabindex: "-1", data: { severity: firing ? alert.severity : "resolved" } },
     el("p", { class: "where" }, icon(firing ? ICON[alert.severity] : "green"),
       el("strong", { text: words.t(firing ? `severity.${alert.severity}` : "alert.resolved") }),
-      el("span", {}, el("a", { href: at(`s/${alert.station}`), "data-route": "", text: station?.name || alert.station }), ` · ${place}`)),
+      el("span", {}, subject(alert.station, model, words), place && ` · ${place}`)),
     el("p", { class: "why", id: `why-${alert.id}`, text: words.pick(alert.summary) }),
     el("p", { class: "when" }, `${words.t("alert.since")} `, el("time", { datetime: alert.since, text: since }), " · ",
       el("span", { class: "lasting" }), ...facts.map((f) => ` · ${f}`),
@@ -79,6 +79,14 @@ function card(alert, model, words, onAck) {
     node.querySelector("details").before(button);
   }
   return node;
+}
+
+/** A link to the station of an alert; the name of what has no page: Voltair itself, or a group of stations. */
+function subject(id, model, words) {
+  if (id === "_voltair") return el("span", { text: words.t("alert.self") });
+  if (id.startsWith("_group-")) return el("span", { text: words.t("alert.group", { group: id.slice(7) }) });
+  const name = model.stations.get(id)?.station.name || id;
+  return el("a", { href: at(`s/${id}`), "data-route": "", text: name });
 }
 
 function evidence(alert) {

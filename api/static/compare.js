@@ -74,7 +74,7 @@ export class CompareView {
         el("tbody", {}, ...rows.map((a) => el("tr", { data: { station: a.station.station } },
           el("th", { scope: "row" }, el("a", { href: at(`s/${a.station.station}`), "data-route": "", text: a.station.name })),
           ...columns.map(([name, unit, digits]) => el("td", {
-            class: "number", title: a.error ?? a.reasons[name], data: { kpi: name },
+            class: "number", title: a.error ?? (a.reasons[name] && this.words.reason(a.reasons[name])), data: { kpi: name },
             text: unit === "%" ? words.percent(value(a, name), digits) : words.number(value(a, name), digits),
           })))))));
   }

@@ -32,17 +32,39 @@ export function chosenTheme() {
 
 /** Load a language. @returns {Promise<Words>} */
 export async function loadWords(language) {
-  const answer = await fetch(at(`i18n/${language}.json`));
-  return new Words(language, await answer.json());
+  const load = async (name) => (await fetch(at(`i18n/${name}.json`))).json();
+  const [texts, reasons] = await Promise.all([load(language), language === "zh" ? load("reasons") : []]);
+  return new Words(language, texts, reasons);
+}
+
+const PLACE = /\{([a-z])\}/g;
+
+/** A sentence of reasons.json as a pattern: `{a}` stands for anything. */
+function pattern(sentence) {
+  const literal = sentence.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${literal.replace(PLACE, "(?<$1>.+)")}$`);
 }
 
 class Words {
   #numbers = new Map();
   #times = new Map();
 
-  constructor(language, texts) {
+  #reasons;
+
+  constructor(language, texts, reasons) {
     this.language = language;
     this.texts = texts;
+    const said = (pair) => pair[0].replace(PLACE, "").length; // those that say most first
+    this.#reasons = [...reasons].sort((a, b) => said(b) - said(a)).map(([sentence, text]) => [pattern(sentence), text]);
+  }
+
+  /** Why a figure is missing, in the reader's language; a sentence that nobody has translated as it is. */
+  reason(sentence) {
+    for (const [form, text] of this.#reasons) {
+      const match = form.exec(sentence);
+      if (match) return text.replace(PLACE, (_, name) => this.reason(match.groups[name]));
+    }
+    return sentence;
   }
 
   /** Text of a key with `{name}` filled in; an unknown key is shown as it is, so that a new state is not hidden. */

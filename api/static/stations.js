@@ -111,7 +111,7 @@ export class Section {
       setText(unitNode, unit);
       const reason = value == null && kpi ? data.reasons?.[kpi] : null;
       const text = words.t(`def.${definition}`);
-      setData(box, "tip", reason ? `${text} ${words.t("noNumber", { reason })}` : text);
+      setData(box, "tip", reason ? `${text} ${words.t("noNumber", { reason: words.reason(reason) })}` : text);
     });
   }
 

@@ -1,7 +1,7 @@
 """A journal that a test writes, and analytics over it that may be killed."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,12 +25,15 @@ T0 = 1_732_240_020_000
 class River:
     """A journal that a test writes, and analytics that may be killed."""
 
-    def __init__(self, folder: Path, readings: Sequence[Reading], mode: str = "event") -> None:
+    def __init__(
+        self, folder: Path, readings: Sequence[Reading], mode: str = "event", stations: Mapping[str, str] | None = None
+    ) -> None:
+        """`stations`: device -> its station, where that is not `s`."""
         self.config = Config(data_dir=str(folder), clock=ClockConfig(mode=mode))  # type: ignore[arg-type]
         self.journal = JournalWriter.open(folder / "journal", clock_mode=mode)
         kinds = sorted({(r["device"], r["kind"]) for r in readings})
         self.index = {d: i for i, (d, _) in enumerate(kinds)}
-        self.new = [(DeviceKey("s", k, d), self.index[d]) for d, k in kinds]
+        self.new = [(DeviceKey((stations or {}).get(d, "s"), k, d), self.index[d]) for d, k in kinds]
         self.clock_ms = T0
         self.analytics = Analytics(self.config)
 
@@ -62,6 +65,19 @@ class River:
             a.engine.take(piece, a.reader.devices)
             if piece[-1].type is EntryType.TICK:
                 a._work_off_minutes()
+
+    def live_through(self, stream: Sequence[Reading], step: int, *, kills: bool) -> None:
+        """Write a stream in pieces with a tick after each, and work through it `step` entries at a time."""
+        for k in range(0, len(stream), 40):
+            self.write(stream[k : k + 40])
+            self.tick()
+        for _ in range(7):
+            self.tick()
+        while self.analytics.engine.cursor < self.analytics.reader.head()[2]:
+            self.work(step)
+            self.analytics.commit()
+            if kills:
+                self.kill()
 
     def kill(self) -> None:
         """Forget everything that is not on disk."""

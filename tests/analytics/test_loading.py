@@ -7,8 +7,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from journalled import T0, River, port
 from naive.streams import reading
 
-from analytics.loading import load_outages, load_window
-from analytics.sessions import sessions_ending
+from analytics.loading import load_outages, load_sessions, load_window
+from analytics.sessions import sessions_ending, sessions_of
 from analytics.uptime import uptime_of
 from analytics.window import Window
 from store.state import StateReader
@@ -76,3 +76,24 @@ def test_outages_alone_give_the_same_uptime(tmp_path: Path) -> None:
     assert [(o.cause, round((o.to_ms - o.from_ms) / 60_000)) for o in whole[0].outages] == [
         ("offline", 41), ("faulted", 30), ("offline", 101), ("offline", 21),
     ]
+
+
+def test_sessions_alone_are_those_of_the_whole_window(tmp_path: Path) -> None:
+    """One charges, one has a register that stands still, one is measured only while it is free, one never."""
+    stream = []
+    for i in range(300):
+        at, busy = 60 * i, i % 50 >= 20
+        status = "Charging" if busy else "Available"
+        stream += [
+            port("flows", at, status, energy_kwh=0.1 * i), port("stands", at, status, energy_kwh=5.0),
+            port("rarely", at, status, **({} if busy else {"energy_kwh": 5.0})), port("never", at, status),
+        ]
+    river = River(tmp_path, stream)
+    river.write(stream)
+    whole = window_after(river)
+    reader = StateReader.open(river.config.data / "state.db")
+    found = sessions_of(load_sessions(reader, river.analytics.engine.registry, "s", T0, T0 + 3_600_000))
+    assert found == sessions_of(whole)
+    assert {s.port: s.flags for s in found} == {
+        "flows": (), "stands": (), "rarely": (), "never": ("energy_unknown",),
+    }

@@ -92,16 +92,7 @@ def test_the_same_alerts_whatever_the_pieces_and_the_kills(tmp_path: Path) -> No
     for name, step in (("calm", 10_000), ("killed", 3)):
         river = River(tmp_path / name, stream)
         river.put_registry({"stations": {"s": STATION}})
-        for k in range(0, len(stream), 40):
-            river.write(stream[k : k + 40])
-            river.tick()
-        for _ in range(7):
-            river.tick()
-        while river.analytics.engine.cursor < river.analytics.reader.head()[2]:
-            river.work(step)
-            river.analytics.commit()
-            if name == "killed":
-                river.kill()
+        river.live_through(stream, step, kills=name == "killed")
         told.append((river.told(), [len(p) for p in river.rows("air_station_1m")]))
     assert told[0] == told[1]
     assert [rule for rule, _, _ in told[0][0]] == ["kwh_per_m3_high"]

@@ -78,8 +78,9 @@ def assert_same(window: Window, width: str, width_ms: int, ignored: Mapping[str,
 
 
 NOT_OF_CHARGING = {
-    "uptime": "needs maintenance windows", "lost_energy_kwh": "needs maintenance windows",
-    "lost_money": "needs maintenance windows", "simultaneity": "of whole windows only",
+    "uptime": "needs maintenance windows", "up_min": "as uptime", "service_min": "as uptime",
+    "lost_energy_kwh": "needs maintenance windows", "lost_money": "needs maintenance windows",
+    "simultaneity": "of whole windows only",
     **dict.fromkeys(("visits", "attempts_per_visit", "first_attempt_success_rate", "troubled_visit_rate",
                      "failed_visit_rate", "demand_kw_max", "demand_cost", "energy_cost", "unmetered_kwh",
                      "unmetered_share", "ac_dc_efficiency"), "of whole windows only"),

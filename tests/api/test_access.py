@@ -141,6 +141,13 @@ def test_health_has_its_reasons(services: Services, client: Client) -> None:
     assert groups[1]["firing"] == {"critical": 1, "warning": 8, "info": 1}
     assert groups[1]["devices"]["total"] == 1
     assert client.get("/api/v1/groups", headers=bearer("air")).json()["items"] == []
+    # An alert of the group as a whole counts for it, and for no station.
+    take(services, transition("g1", station="_group-quays", device=None, device_kind=None))
+    group = client.get("/api/v1/groups/quays", headers=head).json()
+    assert (group["health"], group["firing"]["critical"]) == ("red", 2)
+    assert group["health_reasons"][0]["station"] == "_group-quays"
+    assert of("/stations/harbour")[1][0] == "worst"
+    assert services.sources.groups_of("_group-quays") == ["quays"]
     assert client.get("/api/v1/groups/zhoushan", headers=bearer("air")).status_code == 403
     assert client.get("/api/v1/groups/nobody", headers=head).status_code == 404
 

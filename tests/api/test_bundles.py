@@ -11,6 +11,7 @@ from api_support import (
     Clock,
     Receiver,
     deliver_once,
+    die_after_post,
     endpoint,
     make_services,
     make_state,
@@ -87,20 +88,7 @@ def test_a_group_that_fails_comes_again_as_it_was(services: Services, hook: Rece
 
 def test_a_crash_after_a_group_was_posted_repeats_it(services: Services, hook: Receiver) -> None:
     take(services, *wave(3))
-
-    class DiesBeforeWriting(Deliverer):
-        async def _record(self, *_args: object) -> str:
-            raise KeyboardInterrupt
-
-    async def die() -> None:
-        poster = Poster()
-        try:
-            await DiesBeforeWriting(services.desk, poster, clock_ms=services.clock_ms).round()
-        finally:
-            await poster.close()
-
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.run(die())
+    die_after_post(services)
     take(services, transition("late"))
     deliver_once(services)
     first, *rest = [(g.headers["webhook-id"], g.body) for g in hook.got]

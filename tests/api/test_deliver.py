@@ -13,6 +13,7 @@ from api_support import (
     Received,
     Receiver,
     deliver_once,
+    die_after_post,
     endpoint,
     make_services,
     make_state,
@@ -208,21 +209,7 @@ def test_a_failing_body_keeps_its_schedule_while_others_succeed(
 
 def test_a_crash_after_the_post_repeats_the_same_id(services: Services, hook: Receiver) -> None:
     take(services, transition())
-
-    class DiesBeforeWriting(Deliverer):
-        async def _record(self, *_args: object) -> str:
-            raise KeyboardInterrupt
-
-    async def die() -> None:
-        poster = Poster()
-        dying = DiesBeforeWriting(services.desk, poster, clock_ms=services.clock_ms)
-        try:
-            await dying.round()
-        finally:
-            await poster.close()
-
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.run(die())
+    die_after_post(services)
     deliver_once(services)
     assert len(hook.got) == 2
     assert hook.got[0].headers["webhook-id"] == hook.got[1].headers["webhook-id"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from api_support import T0, add_transitions, endpoint, make_state, transition
+from dying import DyingConnection, Killed
 
 from api.alert_log import alert_item, find_alert, firing_counts, list_alerts
 from api.desk import Desk
@@ -24,37 +25,6 @@ STORY = (
     transition(type_="alert.updated", number=2),
     transition(type_="alert.resolved", number=3),
 )
-
-
-class Killed(BaseException):
-    """The process dies here."""
-
-
-class DyingConnection:
-    """A connection that dies at its n-th statement, before or after it has run."""
-
-    def __init__(self, db: sqlite3.Connection, at: int, *, after: bool) -> None:
-        self._db, self._left, self._after = db, at, after
-        self.dead = False
-
-    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
-        if self.dead:
-            raise Killed
-        self._left -= 1
-        if self._left == 0:
-            self.dead = True
-            if self._after:
-                self._db.execute(sql, *args)
-            raise Killed
-        return self._db.execute(sql, *args)
-
-    @property
-    def in_transaction(self) -> bool:
-        # A dead process does not roll back; SQLite does when the file is opened again.
-        return False
-
-    def close(self) -> None:
-        self._db.close()
 
 
 def open_desk(data: Path, opener: Any = connect) -> Desk:

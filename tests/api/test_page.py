@@ -96,6 +96,20 @@ def test_alerts_come_worst_first_with_since_why_and_remedy_and_go_when_resolved(
     expect(page.locator("#alert-b9 .where")).to_contain_text("whole station")
 
 
+def test_alerts_of_voltair_and_of_groups_have_no_page_of_a_station(
+    show: Callable[..., Page], page_api: PageServer
+) -> None:
+    page = show()
+    texts = ("Late", "迟到"), ("Go", "去")
+    page_api.send("alert", page_events.alert("v1", "warning", "_voltair", None, None, *texts))
+    page_api.send("alert", page_events.alert("v2", "warning", "_voltair", "writer", None, *texts))
+    page_api.send("alert", page_events.alert("g1", "warning", "_group-zhoushan", None, None, *texts))
+    expect(page.locator("#alert-v1 .where")).to_have_text(re.compile("Voltair itself$"))
+    expect(page.locator("#alert-v2 .where")).to_have_text(re.compile("Voltair itself · writer$"))
+    expect(page.locator("#alert-g1 .where")).to_have_text(re.compile("group zhoushan$"))
+    expect(page.locator("#alert-v1 .where a")).to_have_count(0)
+
+
 def test_a_text_from_outside_is_never_markup(show: Callable[..., Page], page_api: PageServer) -> None:
     page = show()
     evil = "<img src=x onerror=alert(1)>"

@@ -7,17 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx
 import paho.mqtt.client as paho
 import pytest
-from api_support import SECRET, add_transitions, make_state, receiver, transition
+from api_support import SECRET, Receiver, add_transitions, make_state, receiver, transition
 from servers import free_port, mosquitto
 from standardwebhooks import Webhook
 
-from store.roles import read_status
+from store.roles import RoleStatus, read_status, write_status
+from store.sqlite import connect
 
 _RUN = """
 import sys
@@ -190,3 +191,30 @@ def test_a_second_one_is_refused(tmp_path: Path) -> None:
         assert second.returncode == 2
         assert f"process {process.pid}" in errors.decode()
     assert (tmp_path / "data" / "desk.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_replay_neither_escalates_nor_repeats_nor_judges_voltair(tmp_path: Path) -> None:
+    """The same files on a live clock do all three; only then is it said that the replay did none."""
+    rules = json.dumps({"source": "rules.toml", "text": '[role_silent]\nthreshold = 1\nfor = "0s"\n'}).encode()
+    more = 'repeat = "1s"\n[[alerts.escalation]]\ntier = 2\nafter = "1s"\n'
+    with ExitStack() as stack:
+        hooks: dict[str, Receiver] = {}
+
+        def kinds(mode: str) -> list[tuple[str, str]]:
+            return [(g.json["type"], g.json["data"]["rule"]) for g in list(hooks[mode].got)]
+
+        # The replay first: it has more time than the other for what it must not do.
+        for mode in ("event", "live"):
+            data, port = tmp_path / mode / "data", free_port()
+            make_state(data)
+            with closing(connect(data / "state.db")) as db:
+                db.execute("INSERT INTO meta VALUES('rules', ?)", (rules,))
+            write_status(data, RoleStatus(role="writer", pid=1, started_ms=1, updated_ms=1, ready=True))
+            add_transitions(data, transition())
+            hooks[mode] = stack.enter_context(receiver())
+            config = write_config(tmp_path / mode, port, hooks[mode].url, f'{more}[clock]\nmode = "{mode}"\n')
+            stack.enter_context(role(config, port))
+            wait_for(lambda mode=mode: ("alert.firing", "port_faulted") in kinds(mode))  # type: ignore[misc]
+        wait_for(lambda: {("alert.escalated", "port_faulted"), ("alert.firing", "role_silent")} <= set(kinds("live")))
+        wait_for(lambda: len(kinds("live")) > len(set(kinds("live"))))
+        assert kinds("event") == [("alert.firing", "port_faulted")]

@@ -11,7 +11,7 @@ from voltair.cli import app
 from voltair.rule_scenarios import run_file
 
 DOC = Path(__file__).parents[2] / "docs" / "rules.md"
-RULES, SCENARIO = re.findall(r"```toml\n(.*?)```", DOC.read_text("utf-8"), re.DOTALL)
+RULES, MORE_RULES, MORE_SCENARIO, SCENARIO = re.findall(r"```toml\n(.*?)```", DOC.read_text("utf-8"), re.DOTALL)
 
 STATE = """
 [[case]]
@@ -38,6 +38,39 @@ def files(folder: Path, scenario: str, rules: str = RULES) -> Path:
 
 def test_the_example_of_the_documentation(tmp_path: Path) -> None:
     assert [(v.name, v.problems) for v in run_file(files(tmp_path, SCENARIO))] == [("a port that stays hot", ())]
+
+
+def more(folder: Path, scenario: str = MORE_SCENARIO) -> Path:
+    return files(folder, scenario.replace("more.toml", "rules.toml"), MORE_RULES)
+
+
+def test_customers_and_groups_as_documented(tmp_path: Path) -> None:
+    found = [(v.name, v.problems) for v in run_file(more(tmp_path))]
+    assert found == [("a customer with low pressure", ()), ("a full town", ())]
+
+
+def test_customers_and_groups_differ(tmp_path: Path) -> None:
+    scenario = MORE_SCENARIO.replace("6.0*4", "6.4*4").replace("threshold = 0.8", "threshold = 0.7")
+    assert [p for v in run_file(more(tmp_path, scenario)) for p in v.problems] == [
+        "at 60m: customer_pressure plastics does not fire", "at 60m: town_full town fires",
+    ]
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (("north/port/p1", "port/p1"), ["'port/p1'", "ID/port/p1"]),
+    (("north/port/p1", "west/port/p1"), ["'west/port/p1'"]),
+    (("[case.station]\n", "[case.stations.a]\n"), ["'air_meter/am1'"]),
+    (("[case.stations.north]", "[case.station]"), ["[case.station]", "[case.stations.ID]"]),
+    (("town_full = {threshold", "town_ful = {threshold"), ["rules.town_ful]", "town_full"]),
+])
+def test_a_wrong_case_of_several_stations_is_refused(
+    tmp_path: Path, change: tuple[str, str], words: list[str]
+) -> None:
+    assert change[0] in MORE_SCENARIO
+    with pytest.raises(ConfigError) as caught:
+        list(run_file(more(tmp_path, MORE_SCENARIO.replace(*change, 1))))
+    for word in words:
+        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(("change", "problem"), [

@@ -57,6 +57,16 @@ def test_unknown_ends_pending_and_keeps_firing() -> None:
     assert told == [("firing", 100), ("resolved", 250)]
 
 
+def test_unknown_has_its_own_beginning_and_ends_with_the_next_that_is_known() -> None:
+    state, seen = AlertState(), []
+    for time_ms, holds in ((0, True), (10, None), (20, None), (30, False), (40, None), (50, True)):
+        state, _ = step(state, Timing(keep_firing_ms=1_000), Sample(time_ms=time_ms, holds=holds))
+        seen.append((state.phase, state.unknown_ms))
+    assert seen == [
+        ("firing", None), ("firing", 10), ("firing", 10), ("firing", None), ("firing", 40), ("firing", None),
+    ]
+
+
 def test_a_correction_changes_nothing() -> None:
     state, _ = step(AlertState(), Timing(), Sample(time_ms=100, holds=True))
     assert step(state, Timing(), Sample(time_ms=99, holds=False)) == (state, ())

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from analytics.rules.load import STATION_FIELDS, check_registry, load_rules
-from analytics.rules.types import DetectorInput, KpiInput
+from analytics.rules.types import DetectorInput, KpiInput, MonitorInput
 from telemetry.errors import ConfigError
 from telemetry.registry import registry_from_tables
 
@@ -33,7 +33,7 @@ def registry(kind: str, rules: dict[str, Any]) -> Any:
 
 
 def test_the_shipped_pack() -> None:
-    found = {name for name, rule in PACK.rules.items() if not isinstance(rule.input, DetectorInput)}
+    found = {n for n, rule in PACK.rules.items() if not isinstance(rule.input, DetectorInput | MonitorInput)}
     assert found == {
         "device_offline", "station_offline", "port_faulted", "port_unavailable", "machine_fault", "kwh_per_m3_high",
         "leak_level", "unloaded_share",
@@ -99,6 +99,7 @@ def test_groups_override_numbers_and_their_stations_override_them() -> None:
     ({"leak_level": {"threshold": "high"}}, ["$.threshold", "str"]),
     ({"leak_level": {"for": "soon"}}, ["'for'", "'soon'"]),
     ({"device_offline": {"threshold": 10}}, ["'threshold'", "offline_after_s"]),
+    ({"store_lag": {"threshold": 10}}, ["'store_lag'", "about Voltair", "analytics.rules"]),
 ])
 def test_a_wrong_override_is_named(rules: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -131,6 +132,15 @@ def test_a_wrong_override_is_named(rules: dict[str, Any], words: list[str]) -> N
      "device_kinds = ['port']\nfield = 'heat_max'"), ["'input.field'", "'heat_max'", "temperature_c_max"]),
     (NEW_RULE.replace('comparison = ">"\n', ""), ["'comparison'"]),
     (NEW_RULE.replace("threshold = 90\n", ""), ["'threshold'"]),
+    ("[store_lag]\nstation_kind = 'any'", ["'station_kind'", "'voltair'"]),
+    ("[leak_level]\nstation_kind = 'voltair'", ["'station_kind'", "'monitor'"]),
+    (NEW_RULE.replace('"5m"}', '"5m", scope = "group"}'), ["'input.kpi'", "'discharge'", "kwh_per_m3"]),
+    (NEW_RULE.replace('"5m"}', '"5m", scope = "customer"}'), ["'input.kpi'", "'discharge'", "min_below_contract"]),
+    (NEW_RULE.replace('"discharge", window = "5m"}', '"volume_m3", window = "idle", scope = "customer"}'),
+     ["'input.window'", "24h"]),
+    (NEW_RULE.replace("compressed_air", "any").replace('"5m"}', '"5m", scope = "group"}'), ["'station_kind'"]),
+    (NEW_RULE.replace("compressed_air", "charging").replace('"5m"}', '"5m", scope = "customer"}'), ["'station_kind'"]),
+    ("[store_lag.input]\nfigure = 'mood'", ["$.input.figure", "mood"]),
 ])
 def test_a_wrong_rule_is_named_with_file_and_key(tmp_path: Path, text: str, words: list[str]) -> None:
     path = user(tmp_path, text)

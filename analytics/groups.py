@@ -1,15 +1,21 @@
-"""Key figures of a group of stations: sums of its members, and ratios of those sums."""
+"""Groups of stations: who belongs to them, and their key figures, sums of the members and ratios of those sums.
+
+An alert of a whole group stands at the pseudo-station `_group-NAME`.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from analytics.figures import KpiAnswer, Sheet
+from telemetry.registry import Group, Registry, Station
+
+_PREFIX = "_group-"
 
 _SUMS = {
     "charging": (
         "window_h", "known_h", "available_h", "reserved_h", "occupied_h", "faulted_h", "unavailable_h", "offline_h",
         "unknown_h", "charging_h", "idle_h", "energy_kwh", "sessions", "sessions_successful", "overstay_h",
-        "lost_energy_kwh",
+        "lost_energy_kwh", "service_min", "up_min",
     ),
     "compressed_air": (
         "energy_kwh", "volume_m3", "supplied_m3", "metered_m3", "loaded_h", "unloaded_h", "stopped_h", "known_h",
@@ -26,10 +32,41 @@ _RATIOS = {
         "charging_utilisation_of_known": ("charging_h", "known_h"),
         "idle_utilisation_of_known": ("idle_h", "known_h"),
         "session_success_rate": ("sessions_successful", "sessions"),
+        "uptime": ("up_min", "service_min"),
     },
     "compressed_air": {"kwh_per_m3": ("paired_energy_kwh", "paired_volume_m3")},
 }
 """Figure -> (numerator, denominator) among the sums."""
+GROUP_FIGURES = {kind: (*sums, *_RATIOS[kind]) for kind, sums in _SUMS.items()}
+"""Kind of station -> key figures that a group of them has."""
+
+
+def group_id(group: str) -> str:
+    """Return the pseudo-station of a group."""
+    return f"{_PREFIX}{group}"
+
+
+def group_of(station: str) -> str | None:
+    """Return the group whose pseudo-station it is, None where it is none."""
+    return station.removeprefix(_PREFIX) if station.startswith(_PREFIX) else None
+
+
+def members_of(registry: Registry) -> dict[str, list[Station]]:
+    """Return group -> its stations, in the order of stations.toml."""
+    found: dict[str, list[Station]] = {}
+    for station in registry.stations.values():
+        for group in station.groups:
+            found.setdefault(group, []).append(station)
+    return found
+
+
+def group_settings(registry: Registry, group: str) -> Station:
+    """Return what texts about a group are made from: its name, and the time zone where its stations share one."""
+    zones = {s.timezone for s in members_of(registry).get(group, [])}
+    name = registry.groups.get(group, Group()).name or group
+    return Station(
+        kind="group", id=group_id(group), name=name, timezone=zones.pop() if len(zones) == 1 else "UTC"
+    )
 
 
 def group_kpis(kind: str, answers: Sequence[KpiAnswer]) -> tuple[float | None, dict[str, Any], dict[str, str]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from analytics.figures import KpiAnswer
-from api.groups import group_kpis
+from analytics.groups import group_kpis
 
 
 def charging(**kpis: float | None) -> KpiAnswer:
