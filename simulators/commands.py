@@ -13,10 +13,12 @@ from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from simulators.control import Orders
-from simulators.dialects import NATIVE, speak
+from simulators.dialects import NATIVE, SPARKPLUG, check_dialect, speak
 from simulators.load import DEVICES_MAX, load_messages
 from simulators.message import Message
-from simulators.publish import Progress, Publisher, parse_broker, parse_speed
+from simulators.publish import BulkPublisher, EdgePublisher, Progress, Publisher, SteadyPublisher
+from simulators.publish.broker import parse_broker
+from simulators.publish.pace import parse_speed
 from simulators.recorded import write_messages
 from simulators.replay import replay_messages, replay_tables
 from simulators.scenario import Scenario, list_scenarios, load_scenario
@@ -29,6 +31,8 @@ from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
 
 DEFAULT_BROKER = "mqtt://127.0.0.1:1883"
+STEADY_SPEED = 1_000.0
+"""Up to this many times real time messages are published one by one; above they would not keep the pace."""
 
 
 def scenarios() -> list[tuple[str, str]]:
@@ -88,6 +92,7 @@ def simulate(
     if broker is not None and out is not None:
         msg = "give --broker or --out, not both"
         raise ConfigError(msg)
+    check_dialect(dialect)
     scenario = load_scenario(name)
     pace = parse_speed(1.0 if speed is None else speed)
     seed = scenario.seed if seed is None else seed
@@ -101,11 +106,11 @@ def simulate(
         raise ConfigError(msg)
     simulation = Simulation(scenario, seed, start_ms, length_ms)
     made = simulation.messages(None if control is None else Orders(control, simulation).look)
-    messages = speak(_disturbed(made, faults, seed), dialect)
+    messages = _disturbed(made, faults, seed)
     with written_truth(simulation, truth_file):
         if out is not None:
-            return write_messages(messages, out)
-        return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
+            return write_messages(speak(messages, dialect), out)
+        return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}", dialect=dialect)
 
 
 def load(
@@ -158,7 +163,7 @@ def load(
     messages = load_messages(devices, rate, int(time.time() * 1000), count)
     if out is not None:
         return write_messages(messages, out)
-    return publish(messages, broker or DEFAULT_BROKER, pace, f"load of {devices:,} devices")
+    return publish(messages, broker or DEFAULT_BROKER, pace, f"load of {devices:,} devices", bulk=True)
 
 
 def replay(
@@ -220,11 +225,36 @@ def replay(
     return publish(messages, broker or DEFAULT_BROKER, pace, f"replaying {path.name}")
 
 
-def publish(messages: Iterable[Message], broker: str, speed: float | None, title: str) -> int:
-    """Publish messages until they end or the process is asked to stop; return the number that is acknowledged."""
+def publish(
+    messages: Iterable[Message],
+    broker: str,
+    speed: float | None,
+    title: str,
+    *,
+    dialect: str = NATIVE,
+    bulk: bool = False,
+) -> int:
+    """Publish until the messages end or the process is asked to stop; return the number that is acknowledged.
+
+    Parameters
+    ----------
+    messages
+        Native ones where another dialect is asked for.
+    speed
+        Event time per wall time; None: as fast as they are taken. Above `STEADY_SPEED` they go in bulk.
+    bulk
+        In bulk at any speed.
+    """
     address = parse_broker(broker)
+    kind: type[Publisher] = SteadyPublisher
+    if dialect == SPARKPLUG:
+        kind = EdgePublisher
+    else:
+        messages = speak(messages, dialect)
+        if bulk or speed is None or speed > STEADY_SPEED:
+            kind = BulkPublisher
     with _progress(title) as progress:
-        publisher = Publisher(address, speed, progress)
+        publisher = kind(address, speed, progress)
         asyncio.run(_until_stopped(publisher, messages))
     return publisher.acknowledged
 

@@ -50,7 +50,7 @@ def simulate(
     ] = None,
     fault: Faults = None,
     load: Annotated[int, typer.Option(metavar="N", help="No scenario: so many devices, without physics.")] = 0,
-    dialect: Annotated[str, typer.Option(metavar="NAME", help="native, evcc, ocpp or senml.")] = "native",
+    dialect: Annotated[str, typer.Option(metavar="NAME", help="native, evcc, ocpp, senml or sparkplug.")] = "native",
     rate: Annotated[float | None, typer.Option(help="With --load: messages/s; default: one a minute each.")] = None,
 ) -> None:
     """Publish a simulated scenario; without --speed in real time."""
