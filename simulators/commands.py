@@ -12,10 +12,13 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from simulators.control import Orders
+from simulators.control import Orders, placed
 from simulators.dialects import NATIVE, SPARKPLUG, check_dialect, speak
+from simulators.fault_kinds import Layer, kinds_of
+from simulators.faults import Fault, parse_fault
 from simulators.load import DEVICES_MAX, load_messages
 from simulators.message import Message
+from simulators.network import disturb
 from simulators.publish import BulkPublisher, EdgePublisher, Progress, Publisher, SteadyPublisher
 from simulators.publish.broker import parse_broker
 from simulators.publish.pace import parse_speed
@@ -24,7 +27,6 @@ from simulators.replay import replay_messages, replay_tables
 from simulators.scenario import Scenario, list_scenarios, load_scenario
 from simulators.simulation import Simulation
 from simulators.toml_text import to_toml
-from simulators.transport import disturb, parse_disturbance
 from simulators.truth import written_truth
 from telemetry.errors import ConfigError, VoltairError
 from telemetry.registry import parse_when
@@ -78,7 +80,7 @@ def simulate(
     control
         Folder in which `voltair inject` leaves its orders; None: nobody can.
     faults
-        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+        Further faults, as `simulators.faults.parse_fault` reads them.
     dialect
         A key of `simulators.dialects.DIALECTS`, or `native`.
 
@@ -105,8 +107,10 @@ def simulate(
         msg = f"scenario {name!r} runs until it is stopped; a file needs --duration, like --duration 1h"
         raise ConfigError(msg)
     simulation = Simulation(scenario, seed, start_ms, length_ms)
-    made = simulation.messages(None if control is None else Orders(control, simulation).look)
-    messages = _disturbed(made, faults, seed)
+    for fault in map(parse_fault, faults):
+        for one in placed(fault, simulation):
+            simulation.inject(one)
+    messages = simulation.messages(None if control is None else Orders(control, simulation).look)
     with written_truth(simulation, truth_file):
         if out is not None:
             return write_messages(speak(messages, dialect), out)
@@ -200,7 +204,7 @@ def replay(
     stations_file
         File for the `stations.toml` that belongs to the recording.
     faults
-        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+        Faults of what is measured and of the way, as `simulators.faults.parse_fault` reads them.
     seed
         Seed of their chance.
 
@@ -215,7 +219,9 @@ def replay(
         msg = "give --broker or --out, not both"
         raise ConfigError(msg)
     pace = parse_speed("max" if speed is None else speed)
-    messages = _disturbed(replay_messages(path, format_name, station or "", columns), faults, seed)
+    messages = replay_messages(path, format_name, station or "", columns)
+    if faults:
+        messages = disturb(messages, [_of_recording(parse_fault(text)) for text in faults], seed)
     if stations_file is not None:
         text = to_toml(replay_tables(path, format_name, station or ""))
         with _writing(stations_file):
@@ -292,9 +298,12 @@ def _writing(path: Path) -> Iterator[None]:
         raise VoltairError(msg) from error
 
 
-def _disturbed(messages: Iterator[Message], faults: Sequence[str], seed: int) -> Iterator[Message]:
-    disturbances = [parse_disturbance(text) for text in faults]
-    return disturb(messages, disturbances, seed) if disturbances else messages
+def _of_recording(fault: Fault) -> Fault:
+    known = kinds_of(Layer.READING, Layer.WAY)
+    if fault.kind not in known:
+        msg = f"fault {fault.kind!r} needs a model, which a recording has not; it can have {', '.join(known)}"
+        raise ConfigError(msg)
+    return fault
 
 
 def _length(scenario: Scenario, duration: str | None) -> int | None:

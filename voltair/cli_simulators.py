@@ -17,7 +17,7 @@ Out = Annotated[
 ]
 Faults = Annotated[
     list[str] | None,
-    typer.Option("--fault", metavar="KIND,...", help="On the way to the broker, like loss,share=0.05; repeatable."),
+    typer.Option("--fault", metavar="KIND,...", help="A fault, like loss,size=0.05; repeatable."),
 ]
 
 
