@@ -23,7 +23,7 @@ from simulators.publish import BulkPublisher, EdgePublisher, Progress, Publisher
 from simulators.publish.broker import parse_broker
 from simulators.publish.pace import parse_speed
 from simulators.recorded import write_messages
-from simulators.replay import replay_messages, replay_tables
+from simulators.replay import check_sha256, replay_messages, replay_tables
 from simulators.scenario import Scenario, list_scenarios, load_scenario
 from simulators.simulation import Simulation
 from simulators.toml_text import to_toml
@@ -182,6 +182,7 @@ def replay(
     stations_file: Path | None = None,
     faults: Sequence[str] = (),
     seed: int = 1,
+    sha256: str = "",
 ) -> int:
     """Replay a recording to a broker or into a file; return the number of messages.
 
@@ -207,6 +208,8 @@ def replay(
         Faults of what is measured and of the way, as `simulators.faults.parse_fault` reads them.
     seed
         Seed of their chance.
+    sha256
+        Checksum that the file must have; empty: any.
 
     Raises
     ------
@@ -219,6 +222,8 @@ def replay(
         msg = "give --broker or --out, not both"
         raise ConfigError(msg)
     pace = parse_speed("max" if speed is None else speed)
+    if sha256:
+        check_sha256(path, sha256)
     messages = replay_messages(path, format_name, station or "", columns)
     if faults:
         messages = disturb(messages, [_of_recording(parse_fault(text)) for text in faults], seed)

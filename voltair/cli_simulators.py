@@ -94,6 +94,7 @@ def replay(
     ] = None,
     fault: Faults = None,
     seed: Annotated[int, typer.Option(help="Of the faults' chance.")] = 1,
+    sha256: Annotated[str, typer.Option(metavar="HEX", help="Refuse a file with another checksum.")] = "",
 ) -> None:
     """Publish recorded data; without --speed as fast as it is taken."""
     from simulators import commands
@@ -109,6 +110,7 @@ def replay(
         stations_file=stations,
         faults=fault or (),
         seed=seed,
+        sha256=sha256,
     )
     typer.echo(f"{count} messages")
 
