@@ -16,6 +16,7 @@ from simulators.control import Orders, placed
 from simulators.dialects import NATIVE, SPARKPLUG, check_dialect, speak
 from simulators.fault_kinds import Layer, kinds_of
 from simulators.faults import Fault, parse_fault
+from simulators.files import write_file
 from simulators.load import DEVICES_MAX, load_messages
 from simulators.message import Message
 from simulators.network import disturb
@@ -28,7 +29,7 @@ from simulators.scenario import Scenario, list_scenarios, load_scenario
 from simulators.simulation import Simulation
 from simulators.toml_text import to_toml
 from simulators.truth import written_truth
-from telemetry.errors import ConfigError, VoltairError
+from telemetry.errors import ConfigError
 from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
 
@@ -91,18 +92,15 @@ def simulate(
     VoltairError
         If the broker cannot be reached or a file cannot be written.
     """
-    if broker is not None and out is not None:
-        msg = "give --broker or --out, not both"
-        raise ConfigError(msg)
+    target = _Target(broker, out, 1.0 if speed is None else speed)
     check_dialect(dialect)
     scenario = load_scenario(name)
-    pace = parse_speed(1.0 if speed is None else speed)
     seed = scenario.seed if seed is None else seed
     length_ms = _length(scenario, duration)
     if start is not None:
         start_ms = _start(start)
     else:
-        start_ms = int(time.time() * 1000) if out is None and pace == 1.0 else scenario.start_ms
+        start_ms = int(time.time() * 1000) if out is None and target.pace == 1.0 else scenario.start_ms
     if length_ms is None and out is not None:
         msg = f"scenario {name!r} runs until it is stopped; a file needs --duration, like --duration 1h"
         raise ConfigError(msg)
@@ -112,9 +110,7 @@ def simulate(
             simulation.inject(one)
     messages = simulation.messages(None if control is None else Orders(control, simulation).look)
     with written_truth(simulation, truth_file):
-        if out is not None:
-            return write_messages(speak(messages, dialect), out)
-        return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}", dialect=dialect)
+        return target.take(messages, f"simulating {name}", dialect=dialect)
 
 
 def load(
@@ -148,9 +144,7 @@ def load(
     VoltairError
         If the broker cannot be reached or the file cannot be written.
     """
-    if broker is not None and out is not None:
-        msg = "give --broker or --out, not both"
-        raise ConfigError(msg)
+    target = _Target(broker, out, 1.0 if speed is None else speed)
     if not 1 <= devices <= DEVICES_MAX:
         msg = f"--load {devices} is not 1 to {DEVICES_MAX:,} devices"
         raise ConfigError(msg)
@@ -161,13 +155,10 @@ def load(
     if duration is None and out is not None:
         msg = "load runs until it is stopped; a file needs --duration, like --duration 1m"
         raise ConfigError(msg)
-    pace = parse_speed(1.0 if speed is None else speed)
     length_ms = None if duration is None else _duration(duration)
     count = None if length_ms is None else int(rate * length_ms / 1000)
     messages = load_messages(devices, rate, int(time.time() * 1000), count)
-    if out is not None:
-        return write_messages(messages, out)
-    return publish(messages, broker or DEFAULT_BROKER, pace, f"load of {devices:,} devices", bulk=True)
+    return target.take(messages, f"load of {devices:,} devices", bulk=True)
 
 
 def replay(
@@ -218,22 +209,32 @@ def replay(
     VoltairError
         If the recording cannot be read, the broker cannot be reached or the file cannot be written.
     """
-    if broker is not None and out is not None:
-        msg = "give --broker or --out, not both"
-        raise ConfigError(msg)
-    pace = parse_speed("max" if speed is None else speed)
+    target = _Target(broker, out, "max" if speed is None else speed)
     if sha256:
         check_sha256(path, sha256)
     messages = replay_messages(path, format_name, station or "", columns)
     if faults:
         messages = disturb(messages, [_of_recording(parse_fault(text)) for text in faults], seed)
     if stations_file is not None:
-        text = to_toml(replay_tables(path, format_name, station or ""))
-        with _writing(stations_file):
-            stations_file.write_text(text, "utf-8")
-    if out is not None:
-        return write_messages(messages, out)
-    return publish(messages, broker or DEFAULT_BROKER, pace, f"replaying {path.name}")
+        write_file(stations_file, to_toml(replay_tables(path, format_name, station or "")).encode())
+    return target.take(messages, f"replaying {path.name}")
+
+
+class _Target:
+    """Where messages go, and how fast."""
+
+    def __init__(self, broker: str | None, out: Path | None, speed: float | str) -> None:
+        if broker is not None and out is not None:
+            msg = "give --broker or --out, not both"
+            raise ConfigError(msg)
+        self.pace = parse_speed(speed)
+        self._broker, self._out = broker or DEFAULT_BROKER, out
+
+    def take(self, messages: Iterable[Message], title: str, *, dialect: str = NATIVE, bulk: bool = False) -> int:
+        """Publish native messages or write them to a file; return their number."""
+        if self._out is not None:
+            return write_messages(speak(messages, dialect), self._out)
+        return publish(messages, self._broker, self.pace, title, dialect=dialect, bulk=bulk)
 
 
 def publish(
@@ -292,15 +293,6 @@ def _progress(title: str) -> Iterator[Progress | None]:
             bar.update(task, description=f"{title}: {count:,} messages, at {format_time(time_ms)}")
 
         yield report
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise VoltairError(msg) from error
 
 
 def _of_recording(fault: Fault) -> Fault:

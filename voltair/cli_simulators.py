@@ -64,18 +64,9 @@ def simulate(
         typer.echo(f"{count} messages")
         return
     count = commands.simulate(
-        scenario,
-        seed=seed,
-        duration=duration,
-        start=start,
-        speed=speed,
-        broker=broker,
-        out=out,
-        truth_file=truth,
-        control=control,
-        faults=fault or (),
-        dialect=dialect,
-    )
+        scenario, duration=duration, start=start, speed=speed, broker=broker, out=out, truth_file=truth,
+        control=control, dialect=dialect, faults=fault or (), seed=seed,
+    )  # fmt: skip
     typer.echo(f"{count} messages")
 
 
@@ -100,18 +91,9 @@ def replay(
     from simulators import commands
 
     count = commands.replay(
-        file,
-        format_name=format_,
-        speed=speed,
-        broker=broker,
-        out=out,
-        station=station,
-        columns=columns,
-        stations_file=stations,
-        faults=fault or (),
-        seed=seed,
-        sha256=sha256,
-    )
+        file, format_name=format_, columns=columns, station=station, stations_file=stations, sha256=sha256,
+        speed=speed, broker=broker, out=out, faults=fault or (), seed=seed,
+    )  # fmt: skip
     typer.echo(f"{count} messages")
 
 

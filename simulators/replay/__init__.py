@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulators.files import reading_file
 from simulators.message import Message
 from simulators.recorded import recorded_messages
 from simulators.replay.acn_sessions import acn_sessions_messages, acn_sessions_tables
@@ -130,12 +131,8 @@ def check_sha256(path: Path, expected: str) -> None:
     VoltairError
         If it cannot be read, or its SHA-256 is another.
     """
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
+    with reading_file(path), path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected.strip().lower():
         msg = f"{path} has SHA-256 {found}, not {expected}; fetch it again, or give the checksum of this one"
         raise VoltairError(msg)

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from simulators.files import reading_file
 from simulators.message import Message, telemetry, telemetry_topic
-from telemetry.errors import VoltairError
 from telemetry.times import to_ms
 
 REST_A = 2.0
@@ -32,15 +32,9 @@ def metropt3_messages(path: Path, station: str) -> Iterator[Message]:
     VoltairError
         If the file cannot be read or is no such file.
     """
-    try:
-        with _text(path) as file:
-            yield from _read(csv.DictReader(file), station)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
-    except (ValueError, TypeError, StopIteration, csv.Error, zipfile.BadZipFile) as error:
-        msg = f"{path} is no file of MetroPT-3: {error}"
-        raise VoltairError(msg) from error
+    wrong = (ValueError, TypeError, csv.Error, zipfile.BadZipFile)
+    with reading_file(path, "file of MetroPT-3", *wrong), _text(path) as file:
+        yield from _read(csv.DictReader(file), station)
 
 
 @contextmanager
