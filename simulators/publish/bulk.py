@@ -1,6 +1,6 @@
 """In bulk at QoS 1: many messages per write, for load and for recordings at full speed.
 
-Packets are made here, for a library that takes one message at a time costs 30 times as much. A window of messages may
+Packets are made here, for a library that takes one message at a time costs 16 times as much. A window of messages may
 be under way at once; each stays in hand until the broker has acknowledged it. After a broken connection everything that
 is still in hand is sent again first, so every device's order is kept; a message may arrive twice, as QoS 1 allows.
 """

@@ -44,7 +44,8 @@ async def connected(broker: Broker, window: int, will: Will | None = None) -> As
         msg = f"{broker.url} refuses the connection: {reason_text(MQTT_5, code)}; check user and password"
         raise (VoltairError if is_permanent(MQTT_5, code) else OSError)(msg) from error
     except MqttError as error:
-        raise OSError(str(error.__cause__ or error)) from error
+        reason = error.__cause__ or error  # its arguments say more than its text
+        raise OSError(*reason.args[:1]) from error
 
 
 async def watch(client: Client) -> None:
