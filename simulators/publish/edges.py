@@ -51,10 +51,11 @@ class EdgePublisher(Publisher):
                             edge = edges[station, kind] = _Edge(station, kind)
                             group.create_task(self._insist(partial(self._session, edge, message.time_ms)))
                         await self._put(edge, message)
+                        if self._stopped.is_set():
+                            break
                     if not batch:
                         await self._rest(source.wait_s())
-                for edge in edges.values():
-                    await self._put(edge, _LEAVE)
+                await asyncio.gather(*(self._put(edge, _LEAVE) for edge in edges.values()))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from several
 
@@ -69,9 +70,12 @@ class EdgePublisher(Publisher):
         death = edge.node.connect(begin_ms)
         async with connected(self._broker, 1, Will(death.topic, death.payload, qos=1)) as client:
             self.connections += 1
-            await client.subscribe(edge.node.command_topic, qos=1)
-            await _say(client, edge, edge.node.births())
-            await first_of(self._feed(client, edge, death), _listen(client, edge), self._given_up())
+            await first_of(self._live(client, edge, death), self._given_up())
+
+    async def _live(self, client: Client, edge: _Edge, death: Message) -> None:
+        await client.subscribe(edge.node.command_topic, qos=1)
+        await _say(client, edge, edge.node.births())
+        await first_of(self._feed(client, edge, death), _listen(client, edge))
 
     async def _feed(self, client: Client, edge: _Edge, death: Message) -> None:
         while True:

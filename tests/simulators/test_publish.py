@@ -147,6 +147,14 @@ def test_a_stopped_publisher_returns_with_everything_acknowledged(kind):
     assert 0 < publisher.acknowledged == publisher.sent < 100
 
 
+def test_edge_nodes_that_a_broker_does_not_answer_stop_all_the_same(monkeypatch):
+    monkeypatch.setattr("simulators.publish.base.STOP_S", 0.1)
+    monkeypatch.setattr("simulators.publish.connection.PATIENCE_S", 600.0)
+    broker = ScriptedBroker(Script())  # takes the connection, and never answers a subscription
+    publisher = _publish_to(EdgePublisher, broker, _messages(1_000), stop_after_s=0.5)
+    assert (publisher.connections, publisher.sent) == (1, 0)
+
+
 @every
 def test_a_refused_login_is_an_error_that_names_the_reason(kind):
     with pytest.raises(VoltairError, match=r"bad user name or password .*check user"):
