@@ -36,14 +36,16 @@ class _Parcel:
     leaves_ms: int
     elements: list[Values]
     """Its readings, each with what the device thinks the time is; none where it is not understood."""
-    payload: bytes = b""
-    """What is sent; empty: the readings, which have changed."""
+    payload: bytes | None = None
+    """What is sent; None: the readings, which are new or have changed."""
     array: bool = False
     damage: int = -1
     """Index into `_DAMAGES`; -1: none."""
 
     def message(self, topic: str) -> Message:
-        payload = self.payload or _encode(self.elements if self.array else self.elements[0])
+        payload = self.payload
+        if payload is None:
+            payload = _encode(self.elements if self.array else self.elements[0])
         return Message(self.leaves_ms, topic, payload if self.damage < 0 else _DAMAGES[self.damage](payload))
 
 
@@ -61,7 +63,7 @@ class _Obstacle:
         elements = [element for parcel in self.held for element in parcel.elements]
         for begin in range(0, len(elements), _BACKLOG_ELEMENTS):
             yield Message(now_ms, topic, _encode(elements[begin : begin + _BACKLOG_ELEMENTS]))
-        yield from (Message(now_ms, topic, parcel.payload) for parcel in self.held if not parcel.elements)
+        yield from (replace(parcel, leaves_ms=now_ms).message(topic) for parcel in self.held if not parcel.elements)
         self.held.clear()
 
 
@@ -106,7 +108,7 @@ class Way:
             return iter((message,))
         elements: list[Values] = list(read_elements(message.payload))
         sensed = [self._sensed(element, elapsed_ms) for element in elements]
-        payload = message.payload if sensed == elements else b""
+        payload = message.payload if sensed == elements else None
         parcel = _Parcel(message.time_ms, sensed, payload, array=message.payload[:1] == b"[")
         return self._deliver(parcel, elapsed_ms)
 
@@ -189,7 +191,7 @@ def _timed(parcel: _Parcel, clock: Callable[[int], int]) -> _Parcel:
     """Return a parcel whose device has another clock."""
     if not parcel.elements:
         return parcel
-    return replace(parcel, payload=b"", elements=[{**e, "ts": clock(int(e["ts"]))} for e in parcel.elements])
+    return replace(parcel, payload=None, elements=[{**e, "ts": clock(int(e["ts"]))} for e in parcel.elements])
 
 
 def _swapped(time_ms: int) -> int:
