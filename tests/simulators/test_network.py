@@ -50,7 +50,10 @@ def test_nothing_is_lost_that_is_only_disturbed_and_what_leaves_is_in_order_of_t
 
 
 def test_without_faults_nothing_changes_not_even_a_byte():
-    odd = [Message(START, TOPICS[0], b'{ "ts": 1.0 }'), Message(START, FOREIGN, b"[2]"), Message(START, TOPICS[1], b""), *stream(10)]
+    odd = [
+        Message(START, TOPICS[0], b'{ "ts": 1.0 }'), Message(START, FOREIGN, b"[2]"), Message(START, TOPICS[1], b""),
+        *stream(10),
+    ]  # fmt: skip
     assert apply(odd) == odd
     assert apply(odd, "loss,size=0", "clock_skew,size=9,device=p9", "sensor_offset,size=1,channels=soc_pct") == odd
     assert apply([], "loss") == []
