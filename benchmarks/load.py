@@ -7,7 +7,8 @@ from pathlib import Path
 
 from benchmarks.ingest import mosquitto
 from simulators.load import load_messages
-from simulators.publish import Publisher, parse_broker
+from simulators.publish import BulkPublisher
+from simulators.publish.broker import parse_broker
 
 
 def measure_load(devices: int, messages: int) -> dict[str, str]:
@@ -18,7 +19,7 @@ def measure_load(devices: int, messages: int) -> dict[str, str]:
         pass
     made_s = time.process_time() - begin_s
     with tempfile.TemporaryDirectory(prefix="voltair-bench-") as name, mosquitto(Path(name)) as port:
-        publisher = Publisher(parse_broker(f"mqtt://127.0.0.1:{port}"), None)
+        publisher = BulkPublisher(parse_broker(f"mqtt://127.0.0.1:{port}"), None)
         begin_s, clock_s = time.process_time(), time.monotonic()
         asyncio.run(publisher.publish(load_messages(devices, rate, start_ms, messages)))
         cpu_s, wall_s = time.process_time() - begin_s, time.monotonic() - clock_s

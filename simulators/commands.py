@@ -12,23 +12,30 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from simulators.control import Orders
-from simulators.dialects import NATIVE, speak
+from simulators.control import Orders, placed
+from simulators.dialects import NATIVE, SPARKPLUG, check_dialect, speak
+from simulators.fault_kinds import Layer, kinds_of
+from simulators.faults import Fault, parse_fault
+from simulators.files import write_file
 from simulators.load import DEVICES_MAX, load_messages
 from simulators.message import Message
-from simulators.publish import Progress, Publisher, parse_broker, parse_speed
+from simulators.network import disturb
+from simulators.publish import BulkPublisher, EdgePublisher, Progress, Publisher, SteadyPublisher
+from simulators.publish.broker import parse_broker
+from simulators.publish.pace import parse_speed
 from simulators.recorded import write_messages
-from simulators.replay import replay_messages, replay_tables
+from simulators.replay import check_sha256, replay_messages, replay_tables
 from simulators.scenario import Scenario, list_scenarios, load_scenario
 from simulators.simulation import Simulation
 from simulators.toml_text import to_toml
-from simulators.transport import disturb, parse_disturbance
 from simulators.truth import written_truth
-from telemetry.errors import ConfigError, VoltairError
+from telemetry.errors import ConfigError
 from telemetry.registry import parse_when
 from telemetry.times import format_time, parse_duration_ms
 
 DEFAULT_BROKER = "mqtt://127.0.0.1:1883"
+STEADY_SPEED = 1_000.0
+"""Up to this many times real time messages are published one by one; above they would not keep the pace."""
 
 
 def scenarios() -> list[tuple[str, str]]:
@@ -74,7 +81,7 @@ def simulate(
     control
         Folder in which `voltair inject` leaves its orders; None: nobody can.
     faults
-        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+        Further faults, as `simulators.faults.parse_fault` reads them.
     dialect
         A key of `simulators.dialects.DIALECTS`, or `native`.
 
@@ -85,27 +92,25 @@ def simulate(
     VoltairError
         If the broker cannot be reached or a file cannot be written.
     """
-    if broker is not None and out is not None:
-        msg = "give --broker or --out, not both"
-        raise ConfigError(msg)
+    target = _Target(broker, out, 1.0 if speed is None else speed)
+    check_dialect(dialect)
     scenario = load_scenario(name)
-    pace = parse_speed(1.0 if speed is None else speed)
     seed = scenario.seed if seed is None else seed
     length_ms = _length(scenario, duration)
     if start is not None:
         start_ms = _start(start)
     else:
-        start_ms = int(time.time() * 1000) if out is None and pace == 1.0 else scenario.start_ms
+        start_ms = int(time.time() * 1000) if out is None and target.pace == 1.0 else scenario.start_ms
     if length_ms is None and out is not None:
         msg = f"scenario {name!r} runs until it is stopped; a file needs --duration, like --duration 1h"
         raise ConfigError(msg)
     simulation = Simulation(scenario, seed, start_ms, length_ms)
-    made = simulation.messages(None if control is None else Orders(control, simulation).look)
-    messages = speak(_disturbed(made, faults, seed), dialect)
+    for fault in map(parse_fault, faults):
+        for one in placed(fault, simulation):
+            simulation.inject(one)
+    messages = simulation.messages(None if control is None else Orders(control, simulation).look)
     with written_truth(simulation, truth_file):
-        if out is not None:
-            return write_messages(messages, out)
-        return publish(messages, broker or DEFAULT_BROKER, pace, f"simulating {name}")
+        return target.take(messages, f"simulating {name}", dialect=dialect)
 
 
 def load(
@@ -139,9 +144,7 @@ def load(
     VoltairError
         If the broker cannot be reached or the file cannot be written.
     """
-    if broker is not None and out is not None:
-        msg = "give --broker or --out, not both"
-        raise ConfigError(msg)
+    target = _Target(broker, out, 1.0 if speed is None else speed)
     if not 1 <= devices <= DEVICES_MAX:
         msg = f"--load {devices} is not 1 to {DEVICES_MAX:,} devices"
         raise ConfigError(msg)
@@ -152,13 +155,10 @@ def load(
     if duration is None and out is not None:
         msg = "load runs until it is stopped; a file needs --duration, like --duration 1m"
         raise ConfigError(msg)
-    pace = parse_speed(1.0 if speed is None else speed)
     length_ms = None if duration is None else _duration(duration)
     count = None if length_ms is None else int(rate * length_ms / 1000)
     messages = load_messages(devices, rate, int(time.time() * 1000), count)
-    if out is not None:
-        return write_messages(messages, out)
-    return publish(messages, broker or DEFAULT_BROKER, pace, f"load of {devices:,} devices")
+    return target.take(messages, f"load of {devices:,} devices", bulk=True)
 
 
 def replay(
@@ -173,6 +173,7 @@ def replay(
     stations_file: Path | None = None,
     faults: Sequence[str] = (),
     seed: int = 1,
+    sha256: str = "",
 ) -> int:
     """Replay a recording to a broker or into a file; return the number of messages.
 
@@ -195,9 +196,11 @@ def replay(
     stations_file
         File for the `stations.toml` that belongs to the recording.
     faults
-        Disturbances on the way to the broker, as `simulators.transport.parse_disturbance` reads them.
+        Faults of what is measured and of the way, as `simulators.faults.parse_fault` reads them.
     seed
         Seed of their chance.
+    sha256
+        Checksum that the file must have; empty: any.
 
     Raises
     ------
@@ -206,25 +209,64 @@ def replay(
     VoltairError
         If the recording cannot be read, the broker cannot be reached or the file cannot be written.
     """
-    if broker is not None and out is not None:
-        msg = "give --broker or --out, not both"
-        raise ConfigError(msg)
-    pace = parse_speed("max" if speed is None else speed)
-    messages = _disturbed(replay_messages(path, format_name, station or "", columns), faults, seed)
+    target = _Target(broker, out, "max" if speed is None else speed)
+    if sha256:
+        check_sha256(path, sha256)
+    messages = replay_messages(path, format_name, station or "", columns)
+    if faults:
+        messages = disturb(messages, [_of_recording(parse_fault(text)) for text in faults], seed)
     if stations_file is not None:
-        text = to_toml(replay_tables(path, format_name, station or ""))
-        with _writing(stations_file):
-            stations_file.write_text(text, "utf-8")
-    if out is not None:
-        return write_messages(messages, out)
-    return publish(messages, broker or DEFAULT_BROKER, pace, f"replaying {path.name}")
+        write_file(stations_file, to_toml(replay_tables(path, format_name, station or "")).encode())
+    return target.take(messages, f"replaying {path.name}")
 
 
-def publish(messages: Iterable[Message], broker: str, speed: float | None, title: str) -> int:
-    """Publish messages until they end or the process is asked to stop; return the number that is acknowledged."""
+class _Target:
+    """Where messages go, and how fast."""
+
+    def __init__(self, broker: str | None, out: Path | None, speed: float | str) -> None:
+        if broker is not None and out is not None:
+            msg = "give --broker or --out, not both"
+            raise ConfigError(msg)
+        self.pace = parse_speed(speed)
+        self._broker, self._out = broker or DEFAULT_BROKER, out
+
+    def take(self, messages: Iterable[Message], title: str, *, dialect: str = NATIVE, bulk: bool = False) -> int:
+        """Publish native messages or write them to a file; return their number."""
+        if self._out is not None:
+            return write_messages(speak(messages, dialect), self._out)
+        return publish(messages, self._broker, self.pace, title, dialect=dialect, bulk=bulk)
+
+
+def publish(
+    messages: Iterable[Message],
+    broker: str,
+    speed: float | None,
+    title: str,
+    *,
+    dialect: str = NATIVE,
+    bulk: bool = False,
+) -> int:
+    """Publish until the messages end or the process is asked to stop; return the number that is acknowledged.
+
+    Parameters
+    ----------
+    messages
+        Native ones where another dialect is asked for.
+    speed
+        Event time per wall time; None: as fast as they are taken. Above `STEADY_SPEED` they go in bulk.
+    bulk
+        In bulk at any speed.
+    """
     address = parse_broker(broker)
+    kind: type[Publisher] = SteadyPublisher
+    if dialect == SPARKPLUG:
+        kind = EdgePublisher
+    else:
+        messages = speak(messages, dialect)
+        if bulk or speed is None or speed > STEADY_SPEED:
+            kind = BulkPublisher
     with _progress(title) as progress:
-        publisher = Publisher(address, speed, progress)
+        publisher = kind(address, speed, progress)
         asyncio.run(_until_stopped(publisher, messages))
     return publisher.acknowledged
 
@@ -253,18 +295,12 @@ def _progress(title: str) -> Iterator[Progress | None]:
         yield report
 
 
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise VoltairError(msg) from error
-
-
-def _disturbed(messages: Iterator[Message], faults: Sequence[str], seed: int) -> Iterator[Message]:
-    disturbances = [parse_disturbance(text) for text in faults]
-    return disturb(messages, disturbances, seed) if disturbances else messages
+def _of_recording(fault: Fault) -> Fault:
+    known = kinds_of(Layer.READING, Layer.WAY)
+    if fault.kind not in known:
+        msg = f"fault {fault.kind!r} needs a model, which a recording has not; it can have {', '.join(known)}"
+        raise ConfigError(msg)
+    return fault
 
 
 def _length(scenario: Scenario, duration: str | None) -> int | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from simulators.fault_kinds import KINDS, Layer
 from simulators.faults import Fault
-from simulators.simulation import Simulation
+from simulators.simulation import Simulation, device_kinds
 from telemetry.errors import ConfigError, VoltairError
 
 ORDERS = "orders"
@@ -63,6 +63,16 @@ def completed(fault: Fault, simulation: Simulation) -> Fault:
             first = entry.air_mains if "pressure_bar" in fault.traits.channels else first
         device = first[0].id
     return msgspec.structs.replace(fault, station=station, device=device)
+
+
+def placed(fault: Fault, simulation: Simulation) -> list[Fault]:
+    """Return a fault at every station that it concerns; of readings and of the way: all that have its device."""
+    if fault.traits.layer not in (Layer.READING, Layer.WAY):
+        return [completed(fault, simulation)]
+    if fault.station:
+        return [fault]
+    names = [n for n, s in simulation.stations.items() if not fault.device or fault.device in device_kinds(s)]
+    return [msgspec.structs.replace(fault, station=name) for name in names or list(simulation.stations)[:1]]
 
 
 def order(folder: Path, fault: dict[str, Any]) -> str:

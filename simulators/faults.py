@@ -43,6 +43,15 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     error_code: str = "OtherError"
     """Of a port (OCPP) or a compressor."""
 
+    def __post_init__(self) -> None:
+        for name in ("every", "ramp"):
+            if getattr(self, name) and not _ms(getattr(self, name)):
+                msg = f"{name} is longer than nothing; leave it out"
+                raise ValueError(msg)
+        if self.every and self.lasts and _ms(self.lasts) > _ms(self.every):
+            msg = f"lasts {self.lasts} is longer than every {self.every}, after which it comes again"
+            raise ValueError(msg)
+
     @property
     def traits(self) -> FaultKind:
         """What is known of its kind.
@@ -82,6 +91,31 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 break
             begin += _ms(self.every)
         return [(found[0][0], found[-1][1])] if self.together and found else found
+
+
+def parse_fault(text: str) -> Fault:
+    """Read `kind,name=value,...`, like `loss,size=0.05` or `backlog,device=p07,at=6h,lasts=2h,every=24h`.
+
+    Several `channels` are joined by `+`. Without `at` it begins at once; an empty station is every one.
+
+    Raises
+    ------
+    ConfigError
+        If the text is no such fault.
+    """
+    kind, *rest = (part.strip() for part in text.split(","))
+    pairs: dict[str, object] = dict(part.partition("=")[::2] for part in rest)
+    if "channels" in pairs:
+        pairs["channels"] = str(pairs["channels"]).split("+")
+    try:
+        found = msgspec.convert({"at": "0s", "station": "", **pairs, "kind": kind}, Fault, strict=False)
+    except msgspec.ValidationError as error:
+        msg = f"fault {text!r}: {error}; write it like loss,size=0.05 or backlog,device=p07,at=6h,lasts=2h"
+        raise ConfigError(msg) from error
+    if found.traits.unit == "share" and not 0.0 <= found.full_size <= 1.0:
+        msg = f"fault {text!r}: size is a share, 0 to 1"
+        raise ConfigError(msg)
+    return found
 
 
 @cache

@@ -1,7 +1,7 @@
 """What a simulator or a recording sends: one message of one device, and its topic and payload."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -9,6 +9,7 @@ PREFIX = "voltair/v1"
 """First levels of the native topics."""
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 class Message(NamedTuple):
@@ -18,7 +19,7 @@ class Message(NamedTuple):
     """When it leaves; this is also the event time unless the way there is disturbed."""
     topic: str
     payload: bytes
-    """JSON, UTF-8, unless it was damaged on the way."""
+    """JSON, UTF-8, unless it was damaged on the way or is of another dialect."""
 
 
 class Reading(NamedTuple):
@@ -37,6 +38,32 @@ def telemetry_topic(station: str, kind: str, device: str) -> str:
 def online_topic(station: str, kind: str, device: str) -> str:
     """Return the native topic of a device's presence."""
     return f"{PREFIX}/{station}/{kind}/{device}/online"
+
+
+class Address(NamedTuple):
+    """What a native topic names."""
+
+    station: str
+    kind: str
+    device: str
+    says: str
+    """`telemetry` or `online`."""
+
+
+def native_address(topic: str) -> Address | None:
+    """Return what a native topic names, None for others."""
+    levels = topic.removeprefix(f"{PREFIX}/").split("/")
+    return Address(*levels) if len(levels) == 4 and topic.startswith(PREFIX) else None
+
+
+def read_elements(payload: bytes) -> list[dict[str, Any]]:
+    """Return the readings of a native payload that all have a time; none where it is damaged."""
+    try:
+        value = _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    readings = value if isinstance(value, list) else [value]
+    return readings if all(isinstance(r, dict) and type(r.get("ts")) is int for r in readings) else []
 
 
 def telemetry(topic: str, time_ms: int, values: Mapping[str, float | int | str]) -> Message:

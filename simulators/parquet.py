@@ -5,8 +5,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from simulators.files import reading_file
 from simulators.message import Message
-from telemetry.errors import VoltairError
 from telemetry.optional import load_pyarrow
 
 _ROWS = 50_000
@@ -24,16 +24,9 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
         If the file cannot be read.
     """
     arrow, parquet = load_pyarrow()
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(_ROWS):
-                yield from batch.to_pylist()
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
-    except arrow.ArrowException as error:
-        msg = f"{path} is no Parquet file: {error}"
-        raise VoltairError(msg) from error
+    with reading_file(path, "Parquet file", arrow.ArrowException), parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(_ROWS):
+            yield from batch.to_pylist()
 
 
 def write_parquet(messages: Iterable[Message], path: Path) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from simulators.files import reading_file, writing_file
 from simulators.message import Message
 from simulators.parquet import read_rows, write_parquet
 from telemetry.errors import VoltairError
@@ -35,7 +36,7 @@ def write_messages(messages: Iterable[Message], path: Path) -> int:
     VoltairError
         If the file cannot be written.
     """
-    try:
+    with writing_file(path):
         if path.suffix == PARQUET:
             return write_parquet(messages, path)
         count = 0
@@ -43,9 +44,6 @@ def write_messages(messages: Iterable[Message], path: Path) -> int:
             for message in messages:
                 file.write(_line(message))
                 count += 1
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise VoltairError(msg) from error
     return count
 
 
@@ -73,21 +71,17 @@ def _rows(path: Path) -> Iterator[Message]:
 def _lines(path: Path) -> Iterator[Message]:
     decode = msgspec.json.Decoder(_Line).decode
     now_ms = 0
-    try:
-        with path.open("rb") as file:
-            for number, text in enumerate(file, 1):
-                try:
-                    line = decode(text)
-                    payload = _payload(line)
-                except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError) as error:
-                    msg = f'{path}, line {number}: {error}; a line is {{"topic": ..., "payload": ...}}'
-                    raise VoltairError(msg) from error
-                time_ms = line.time_ms if line.time_ms is not None else _last_time(payload)
-                now_ms = now_ms if time_ms is None else time_ms
-                yield Message(now_ms, line.topic, payload)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
+    with reading_file(path), path.open("rb") as file:
+        for number, text in enumerate(file, 1):
+            try:
+                line = decode(text)
+                payload = _payload(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error, ValueError) as error:
+                msg = f'{path}, line {number}: {error}; a line is {{"topic": ..., "payload": ...}}'
+                raise VoltairError(msg) from error
+            time_ms = line.time_ms if line.time_ms is not None else _last_time(payload)
+            now_ms = now_ms if time_ms is None else time_ms
+            yield Message(now_ms, line.topic, payload)
 
 
 def _line(message: Message) -> bytes:

@@ -1,6 +1,5 @@
 """A scenario at work: models, sensors and the way to the broker, step by step, and what really happened."""
 
-import heapq
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -8,16 +7,15 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from simulators.distort import Distortion
 from simulators.fault_kinds import Layer
 from simulators.faults import Fault, fail_unknown
 from simulators.message import Message, Reading, telemetry
 from simulators.model.air import AirStation
 from simulators.model.charging import ChargingStation
 from simulators.model.metro import MetroUnit
+from simulators.network import Network
 from simulators.scenario import Scenario
 from simulators.truth import Truth, TruthStation, true_faults
-from simulators.way import Way
 from telemetry.errors import ConfigError
 from telemetry.registry import DEVICE_LISTS, Station, registry_from_tables
 from telemetry.times import SECOND_MS, format_time, parse_duration_ms
@@ -76,11 +74,7 @@ class Simulation:
         }
         self.faults: list[Fault] = []
         self._strengths: list[float] = []
-        self._senses: dict[tuple[str, str], list[Distortion]] = {}
-        self._ways: dict[tuple[str, str], Way] = {}
-        self._late: list[tuple[int, int, Message]] = []
-        """Messages that leave later: a heap by time and number."""
-        self._number = 0
+        self._network = Network(seed)
         for fault in scenario.faults:
             self.inject(fault)
 
@@ -95,17 +89,15 @@ class Simulation:
         if fault.station not in self.models:
             msg = f"fault {fault.kind!r}: station {fault.station!r} is not in the scenario ({', '.join(self.models)})"
             raise ConfigError(msg)
-        layer, kinds = fault.traits.layer, _device_kinds(self.stations[fault.station])
+        layer, kinds = fault.traits.layer, device_kinds(self.stations[fault.station])
         if layer not in (Layer.READING, Layer.WAY):
             self.models[fault.station].apply(fault, 0.0)
-        elif fault.device not in kinds and (fault.device or layer is Layer.READING):
+        elif fault.device and fault.device not in kinds:
             fail_unknown(fault, "device", kinds)
-        number = len(self.faults)
+        else:
+            self._network.add(len(self.faults), fault)
         self.faults.append(fault)
         self._strengths.append(0.0)
-        for station, device in self._ways:
-            if station == fault.station:
-                self._burden(number, device, kinds[device])
 
     def messages(self, before_step: Callable[[], None] | None = None) -> Iterator[Message]:
         """Yield every message in the order of leaving; `before_step` may inject faults."""
@@ -113,23 +105,24 @@ class Simulation:
         step_ms = self.scenario.step_s * SECOND_MS
         while self._duration_ms is None or self.elapsed_ms < self._duration_ms:
             now_ms = self.begin_ms + self.elapsed_ms
-            yield from self._released(now_ms)
+            yield from self._network.released(now_ms)
             if before_step is not None:
                 before_step()
             self._apply_faults()
             for name, model in self.models.items():
                 for reading in model.step(now_ms, self.scenario.step_s):
-                    way = self._ways.get((name, reading.device)) or self._join(name, reading)
-                    if way.clear and not self._senses[name, reading.device]:
+                    way = self._network.way(name, reading.kind, reading.device)
+                    if way.clear:
                         yield telemetry(way.topic, now_ms, reading.values)
                     else:
-                        yield from self._send(name, reading, now_ms)
+                        sent = way.send(now_ms, self.elapsed_ms, reading.values)
+                        yield from self._network.on_time(sent, now_ms)
             self.elapsed_ms += step_ms
-        yield from self._released(None)
+        yield from self._network.released(None)
 
     def truth(self) -> Truth:
         """Return what really happened so far."""
-        kinds = {name: _device_kinds(station) for name, station in self.stations.items()}
+        kinds = {name: device_kinds(station) for name, station in self.stations.items()}
         faults = [
             row
             for fault in self.faults
@@ -165,48 +158,13 @@ class Simulation:
                 if fault.traits.layer not in (Layer.READING, Layer.WAY):
                     self.models[fault.station].apply(fault, strength)
 
-    def _send(self, station: str, reading: Reading, now_ms: int) -> Iterator[Message]:
-        for sense in self._senses[station, reading.device]:
-            reading = sense.apply(reading, self.elapsed_ms)
-        for message in self._ways[station, reading.device].send(now_ms, self.elapsed_ms, reading.values):
-            if message.time_ms <= now_ms:
-                yield message
-            else:
-                self._number += 1
-                heapq.heappush(self._late, (message.time_ms, self._number, message))
-
-    def _released(self, now_ms: int | None) -> Iterator[Message]:
-        while self._late and (now_ms is None or self._late[0][0] <= now_ms):
-            yield heapq.heappop(self._late)[2]
-
-    def _join(self, station: str, reading: Reading) -> Way:
-        """Set up what lies between a device and the broker."""
-        key = (station, reading.device)
-        way = self._ways[key] = Way(station, reading.kind, reading.device)
-        self._senses[key] = []
-        for number, fault in enumerate(self.faults):
-            if fault.station == station:
-                self._burden(number, reading.device, reading.kind)
-        return way
-
-    def _burden(self, number: int, device: str, kind: str) -> None:
-        """Let a fault act on a device's readings or their way, if it is of that layer and concerns it."""
-        fault = self.faults[number]
-        if fault.device not in ("", device):
-            return
-        chance = np.random.default_rng([self.seed, number, zlib.crc32(device.encode())])
-        if fault.traits.layer is Layer.READING:
-            self._senses[fault.station, device].append(Distortion(fault, kind, chance))
-        elif fault.traits.layer is Layer.WAY:
-            self._ways[fault.station, device].add(fault, chance)
-
 
 def simulate_messages(scenario: Scenario, seed: int, start_ms: int, duration_ms: int | None) -> Iterator[Message]:
     """Yield every message of one run of a scenario; see `Simulation`."""
     yield from Simulation(scenario, seed, start_ms, duration_ms).messages()
 
 
-def _device_kinds(station: Station) -> dict[str, str]:
+def device_kinds(station: Station) -> dict[str, str]:
     """Return device -> kind of everything that a station lists."""
     return {device: kind for kind in DEVICE_LISTS.values() for device in station.listed(kind)}
 

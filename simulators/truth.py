@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from simulators.faults import Fault
-from telemetry.errors import ConfigError, VoltairError
+from simulators.files import reading_file, write_file
+from telemetry.errors import ConfigError
 from telemetry.times import format_time
 
 if TYPE_CHECKING:
@@ -123,10 +124,8 @@ def read_truth(path: Path) -> Truth:
         If it is no truth file.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Truth)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
+        with reading_file(path):
+            found = msgspec.json.decode(path.read_bytes(), type=Truth)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         msg = f"{path} is no truth file of 'voltair simulate --truth': {error}"
         raise ConfigError(msg) from error
@@ -134,18 +133,3 @@ def read_truth(path: Path) -> Truth:
         msg = f"{path} has schema {found.schema_!r}, not {SCHEMA!r}; simulate it anew"
         raise ConfigError(msg)
     return found
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole.
-
-    Raises
-    ------
-    VoltairError
-        If it cannot be written.
-    """
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror or error}"
-        raise VoltairError(msg) from error

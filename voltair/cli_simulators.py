@@ -17,7 +17,7 @@ Out = Annotated[
 ]
 Faults = Annotated[
     list[str] | None,
-    typer.Option("--fault", metavar="KIND,...", help="On the way to the broker, like loss,share=0.05; repeatable."),
+    typer.Option("--fault", metavar="KIND,...", help="A fault, like loss,size=0.05; repeatable."),
 ]
 
 
@@ -50,7 +50,7 @@ def simulate(
     ] = None,
     fault: Faults = None,
     load: Annotated[int, typer.Option(metavar="N", help="No scenario: so many devices, without physics.")] = 0,
-    dialect: Annotated[str, typer.Option(metavar="NAME", help="native, evcc, ocpp or senml.")] = "native",
+    dialect: Annotated[str, typer.Option(metavar="NAME", help="native, evcc, ocpp, senml or sparkplug.")] = "native",
     rate: Annotated[float | None, typer.Option(help="With --load: messages/s; default: one a minute each.")] = None,
 ) -> None:
     """Publish a simulated scenario; without --speed in real time."""
@@ -64,18 +64,9 @@ def simulate(
         typer.echo(f"{count} messages")
         return
     count = commands.simulate(
-        scenario,
-        seed=seed,
-        duration=duration,
-        start=start,
-        speed=speed,
-        broker=broker,
-        out=out,
-        truth_file=truth,
-        control=control,
-        faults=fault or (),
-        dialect=dialect,
-    )
+        scenario, duration=duration, start=start, speed=speed, broker=broker, out=out, truth_file=truth,
+        control=control, dialect=dialect, faults=fault or (), seed=seed,
+    )  # fmt: skip
     typer.echo(f"{count} messages")
 
 
@@ -94,22 +85,15 @@ def replay(
     ] = None,
     fault: Faults = None,
     seed: Annotated[int, typer.Option(help="Of the faults' chance.")] = 1,
+    sha256: Annotated[str, typer.Option(metavar="HEX", help="Refuse a file with another checksum.")] = "",
 ) -> None:
     """Publish recorded data; without --speed as fast as it is taken."""
     from simulators import commands
 
     count = commands.replay(
-        file,
-        format_name=format_,
-        speed=speed,
-        broker=broker,
-        out=out,
-        station=station,
-        columns=columns,
-        stations_file=stations,
-        faults=fault or (),
-        seed=seed,
-    )
+        file, format_name=format_, columns=columns, station=station, stations_file=stations, sha256=sha256,
+        speed=speed, broker=broker, out=out, faults=fault or (), seed=seed,
+    )  # fmt: skip
     typer.echo(f"{count} messages")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wire.payload import Unreadable
-from wire.sparkplug_pb import Metric, Payload, read_sparkplug, rebirth_command, value_of
+from wire.sparkplug_pb import BD_SEQ, Metric, Payload, read_sparkplug, rebirth_command, value_of
 
 NODE_MESSAGES = ("NBIRTH", "NDEATH", "NDATA")
 DEVICE_MESSAGES = ("DBIRTH", "DDEATH", "DDATA")
@@ -259,4 +259,4 @@ def _history(device: str, payload: Payload, metrics: Sequence[Metric]) -> Iterat
 
 
 def _bd_seq(payload: Payload) -> Any:
-    return next((m.raw for m in payload.metrics if m.name == "bdSeq"), None)
+    return next((m.raw for m in payload.metrics if m.name == BD_SEQ), None)

@@ -3,6 +3,7 @@
 Fields that are not declared (data sets, templates, properties, metadata) are skipped, as the format wants it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,13 @@ from wire.payload import Unreadable
 
 INT_BITS = {1: 8, 2: 16, 3: 32, 4: 64}
 """Signed data types and their widths: they travel as unsigned numbers."""
-BOOLEAN = 11
+INT64, UINT64, DOUBLE, BOOLEAN, STRING, DATETIME = 4, 8, 10, 11, 12, 13
+LONG = (INT64, UINT64, DATETIME)
+"""Data types whose integers take 64 bits."""
+REBIRTH = "Node Control/Rebirth"
+"""The metric of an edge node by which a host asks for its births."""
+BD_SEQ = "bdSeq"
+"""The metric that ties a death to the birth of the same connection."""
 _UINT64, _UINT32, _BOOL, _FLOAT, _DOUBLE, _BYTES, _MESSAGE = 4, 13, 8, 2, 1, 12, 11
 # Texts are declared as bytes, which are the same on the wire: one that is no UTF-8 must not cost the message.
 _PAYLOAD = {"timestamp": (1, _UINT64), "metrics": (2, _MESSAGE), "seq": (3, _UINT64), "uuid": (4, _BYTES)}
@@ -102,8 +109,35 @@ def value_of(metric: Metric, datatype: int) -> Any:
     return raw - (1 << bits) if raw >> (bits - 1) else raw
 
 
+def write_sparkplug(time_ms: int, seq: int | None, metrics: Iterable[Metric]) -> bytes:
+    """Return a message that `read_sparkplug` reads back; a death and a command have no `seq`.
+
+    A metric without a name is sent by its alias, one of data type 0 without a type, as messages of data are.
+    """
+    payload = PAYLOAD(timestamp=time_ms)
+    if seq is not None:
+        payload.seq = seq
+    for metric in metrics:
+        given = {
+            "name": metric.name.encode() or None, "alias": metric.alias, "timestamp": metric.time_ms,
+            "datatype": metric.datatype or None, "is_historical": metric.historical or None,
+        }  # fmt: skip
+        payload.metrics.add(**{k: v for k, v in given.items() if v is not None}, **_raw(metric))
+    return bytes(payload.SerializeToString())
+
+
+def _raw(metric: Metric) -> dict[str, Any]:
+    raw = metric.raw
+    if raw is None:
+        return {"is_null": True}
+    if isinstance(raw, bool):
+        return {"boolean_value": raw}
+    if isinstance(raw, int):
+        wide = metric.datatype in LONG
+        return {"long_value": raw % 2**64} if wide else {"int_value": raw % 2**32}
+    return {"double_value": raw} if isinstance(raw, float) else {"string_value": raw.encode()}
+
+
 def rebirth_command(now_ms: int) -> bytes:
     """Return the NCMD that asks an edge node for its births."""
-    command = PAYLOAD(timestamp=now_ms)
-    command.metrics.add(name=b"Node Control/Rebirth", timestamp=now_ms, datatype=BOOLEAN, boolean_value=True)
-    return bytes(command.SerializeToString())
+    return write_sparkplug(now_ms, None, [Metric(REBIRTH, None, now_ms, BOOLEAN, historical=False, raw=True)])

@@ -2,22 +2,23 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-import msgspec
-
 from simulators.dialects.evcc import Evcc
 from simulators.dialects.ocpp import Ocpp
 from simulators.dialects.reading import Native
 from simulators.dialects.senml import speak_senml
-from simulators.message import PREFIX, Message
+from simulators.dialects.sparkplug import speak_sparkplug
+from simulators.message import Message, native_address, read_elements
 from telemetry.errors import ConfigError
 
-DIALECTS: dict[str, Callable[[], Callable[[Native], Iterator[Message]]]] = {
-    "evcc": lambda: Evcc().speak,
-    "ocpp": lambda: Ocpp().speak,
-    "senml": lambda: speak_senml,
+NATIVE, SPARKPLUG = "native", "sparkplug"
+DIALECTS: dict[str, Callable[[Iterable[Message]], Iterator[Message]]] = {
+    NATIVE: iter,
+    "evcc": lambda messages: _speak(messages, Evcc().speak),
+    "ocpp": lambda messages: _speak(messages, Ocpp().speak),
+    "senml": lambda messages: _speak(messages, speak_senml),
+    SPARKPLUG: speak_sparkplug,
 }
-"""Name -> maker of what turns one native reading into messages; `native` is none of them."""
-NATIVE = "native"
+"""Name -> what turns native messages into its own."""
 
 
 def speak(messages: Iterable[Message], dialect: str) -> Iterator[Message]:
@@ -28,24 +29,32 @@ def speak(messages: Iterable[Message], dialect: str) -> Iterator[Message]:
     ConfigError
         If there is no such dialect.
     """
-    if dialect == NATIVE:
-        return iter(messages)
-    maker = DIALECTS.get(dialect)
-    if maker is None:
-        msg = f"dialect {dialect!r} is none of {NATIVE}, {', '.join(DIALECTS)}"
+    check_dialect(dialect)
+    return DIALECTS[dialect](messages)
+
+
+def check_dialect(dialect: str) -> None:
+    """Refuse a dialect that there is not.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such dialect.
+    """
+    if dialect not in DIALECTS:
+        msg = f"dialect {dialect!r} is none of {', '.join(DIALECTS)}"
         raise ConfigError(msg)
-    return _speak(messages, maker())
 
 
 def _speak(messages: Iterable[Message], say: Callable[[Native], Iterator[Message]]) -> Iterator[Message]:
     for message in messages:
-        levels = message.topic.removeprefix(f"{PREFIX}/").split("/")
-        values = msgspec.json.decode(message.payload) if len(levels) == 4 and levels[3] == "telemetry" else None
-        if not isinstance(values, dict) or "ts" not in values:
+        address = native_address(message.topic)
+        readings = read_elements(message.payload) if address is not None and address.says == "telemetry" else []
+        if address is None or len(readings) != 1:
             yield message
             continue
         said = False
-        for other in say(Native(message.time_ms, levels[0], levels[1], levels[2], values)):
+        for other in say(Native(message.time_ms, address.station, address.kind, address.device, readings[0])):
             said = True
             yield other
         if not said:

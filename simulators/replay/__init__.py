@@ -1,10 +1,12 @@
 """Recorded data as messages: each known format by name, each run the same bytes."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulators.files import reading_file
 from simulators.message import Message
 from simulators.recorded import recorded_messages
 from simulators.replay.acn_sessions import acn_sessions_messages, acn_sessions_tables
@@ -13,7 +15,7 @@ from simulators.replay.measur_log import measur_log_messages
 from simulators.replay.metropt3 import metropt3_messages, metropt3_tables
 from simulators.replay.ocpp_log import ocpp_log_messages, ocpp_log_tables
 from simulators.replay.table import table_messages
-from telemetry.errors import ConfigError
+from telemetry.errors import ConfigError, VoltairError
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,21 @@ def replay_tables(path: Path, format_name: str, station: str = "") -> dict[str, 
         msg = f"format {format_name} says nothing of its stations; {known} do"
         raise ConfigError(msg)
     return chosen.tables(path, station or chosen.station)
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Refuse a recording that is not the one that somebody means.
+
+    Raises
+    ------
+    VoltairError
+        If it cannot be read, or its SHA-256 is another.
+    """
+    with reading_file(path), path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected.strip().lower():
+        msg = f"{path} has SHA-256 {found}, not {expected}; fetch it again, or give the checksum of this one"
+        raise VoltairError(msg)
 
 
 def _chosen(format_name: str) -> Format:

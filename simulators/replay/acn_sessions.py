@@ -6,7 +6,6 @@ signs of life, as a charger would; they come in arrays of an hour.
 """
 
 import csv
-import gzip
 import re
 import zlib
 from collections.abc import Iterator
@@ -19,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from simulators.files import read_unpacked, reading_file
 from simulators.message import Message, telemetry_topic
-from telemetry.errors import VoltairError
 from telemetry.times import HOUR_MS, MINUTE_MS, to_ms
 
 LIFE_MS = 5 * MINUTE_MS
@@ -62,16 +61,9 @@ def read_acn_sessions(path: Path) -> AcnSessions:
     VoltairError
         If the file cannot be read or is no such list.
     """
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
-        return _convert(list(csv.DictReader(text.splitlines())))
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
-    except (EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        msg = f"{path} is no list of ACN sessions: {error!r}; its columns are {', '.join(_COLUMNS)}"
-        raise VoltairError(msg) from error
+    what = f"list of ACN sessions with columns {', '.join(_COLUMNS)}"
+    with reading_file(path, what, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, csv.Error):
+        return _convert(list(csv.DictReader(read_unpacked(path).decode("utf-8-sig").splitlines())))
 
 
 def acn_sessions_messages(path: Path, station: str, life_ms: int = LIFE_MS) -> Iterator[Message]:

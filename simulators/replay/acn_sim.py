@@ -4,7 +4,6 @@ Every EVSE reports at every step, and once more when the last step ends. What a 
 the register is the integral of the current held over each step, so energy is exact although power jumps.
 """
 
-import gzip
 import json
 import re
 import zlib
@@ -18,8 +17,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from simulators.files import read_unpacked, reading_file
 from simulators.message import Message, telemetry, telemetry_topic
-from telemetry.errors import VoltairError
 from telemetry.times import MINUTE_MS, to_ms
 
 _ZONE = ZoneInfo("America/Los_Angeles")
@@ -53,18 +52,13 @@ def read_acn_sim(path: Path) -> AcnSim:
     VoltairError
         If the file cannot be read or is no such result.
     """
-    try:
-        data = path.read_bytes()
-        root = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+    with reading_file(
+        path, "result of ACN-Sim", EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, IndexError
+    ):
+        root = json.loads(read_unpacked(path))
         if isinstance(root, str):  # the experiments saved the JSON text as a JSON string
             root = json.loads(root)
         return _convert(root)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
-    except (EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        msg = f"{path} is no result of ACN-Sim: {error!r}"
-        raise VoltairError(msg) from error
 
 
 def acn_sim_messages(path: Path, station: str) -> Iterator[Message]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from simulators.files import reading_file
 from simulators.message import Message, telemetry, telemetry_topic
-from telemetry.errors import VoltairError
 from telemetry.times import to_ms
 
 BAR_PER_PSI = 0.0689475729
@@ -30,15 +30,11 @@ def measur_log_messages(path: Path, station: str) -> Iterator[Message]:
     VoltairError
         If the file cannot be read or is no such export.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _read(csv.reader(file), station)
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
-    except (ValueError, csv.Error) as error:
-        msg = f"{path} is no logger export of compressors: {error}"
-        raise VoltairError(msg) from error
+    with (
+        reading_file(path, "logger export of compressors", ValueError, csv.Error),
+        path.open(encoding="utf-8-sig", newline="") as file,
+    ):
+        yield from _read(csv.reader(file), station)
 
 
 def _read(rows: Iterator[list[str]], station: str) -> Iterator[Message]:

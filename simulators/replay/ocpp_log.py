@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from simulators.files import reading_file
 from simulators.message import Message
 from telemetry.errors import VoltairError
 from telemetry.times import parse_time
@@ -69,17 +70,10 @@ def ocpp_log_tables(path: Path, station: str) -> dict[str, Any]:
 
 
 def _rows(path: Path, columns: set[str]) -> Iterator[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            missing = columns - set(rows.fieldnames or ())
-            if missing:
-                msg = f"{path} has no column {min(missing)!r}"
-                raise VoltairError(msg)
-            yield from rows
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        msg = f"{path} is no CSV: {error}"
-        raise VoltairError(msg) from error
+    with reading_file(path, "CSV", UnicodeDecodeError, csv.Error), path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        missing = columns - set(rows.fieldnames or ())
+        if missing:
+            msg = f"{path} has no column {min(missing)!r}"
+            raise VoltairError(msg)
+        yield from rows

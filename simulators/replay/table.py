@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from simulators.files import reading_file
 from simulators.message import Message, telemetry, telemetry_topic
 from simulators.parquet import read_rows
 from telemetry.channels import KIND_BY_NAME
@@ -131,16 +132,9 @@ def _check(found: TableMap) -> None:
 
 
 def _csv_rows(path: Path, found: TableMap) -> Iterator[dict[str, Any]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file, delimiter=found.delimiter):
-                yield {k: v if found.decimal == "." else v.replace(found.decimal, ".") for k, v in row.items() if v}
-    except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror or error}"
-        raise VoltairError(msg) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        msg = f"{path} is no CSV: {error}"
-        raise VoltairError(msg) from error
+    with reading_file(path, "CSV", UnicodeDecodeError, csv.Error), path.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file, delimiter=found.delimiter):
+            yield {k: v if found.decimal == "." else v.replace(found.decimal, ".") for k, v in row.items() if v}
 
 
 def _messages(rows: Iterator[dict[str, Any]], path: Path, found: TableMap, station: str) -> Iterator[Message]:

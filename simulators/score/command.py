@@ -4,10 +4,11 @@ from pathlib import Path
 
 import msgspec
 
+from simulators.files import write_file
 from simulators.score.ask import Api
 from simulators.score.match import score
 from simulators.score.show import picture, table
-from simulators.truth import read_truth, write_file
+from simulators.truth import read_truth
 
 
 def score_truth(

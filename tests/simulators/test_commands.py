@@ -67,6 +67,31 @@ def test_a_recording_goes_to_the_broker(tmp_path):
     assert _lines(out)[1]["topic"] == "voltair/v1/mill/air_main/main/telemetry"
 
 
+def test_any_fault_may_be_added_to_a_scenario_and_stands_in_its_truth(tmp_path):
+    faults = ["silence,device=p03,at=1m", "loss,size=0.5,at=1m", "port_fault,device=p05", "unit_change,station=isle"]
+    truth, out = tmp_path / "truth.json", tmp_path / "out.jsonl"
+    count = commands.simulate("demo", duration="2m", out=tmp_path / "plain.jsonl")
+    assert commands.simulate("demo", duration="2m", out=out, faults=faults, truth_file=truth) < 0.9 * count
+    p03 = [line["payload"]["ts"] for line in _lines(out) if "/p03/" in line["topic"]]
+    assert max(p03) - min(p03) < 60_000
+    found = {(f["fault"], f["station"], f["device"]) for f in json.loads(truth.read_text())["faults"]}
+    assert found >= {
+        ("silence", "harbour", "p03"), ("loss", "harbour", None), ("loss", "isle", None),
+        ("port_fault", "harbour", "p05"), ("unit_change", "isle", None),
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="p99"):
+        commands.simulate("demo", duration="2m", out=out, faults=("silence,device=p99",))
+
+
+def test_faults_on_top_of_a_recording(tmp_path):
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    count = commands.simulate("demo", duration="1m", out=path)
+    loud = commands.replay(path, format_name="voltair", out=out, faults=("duplicates,size=1", "loss,size=0.5"), seed=3)
+    assert 0.8 * count < loud < 1.2 * count
+    with pytest.raises(ConfigError, match=r"'leak' needs a model.*silence"):
+        commands.replay(path, format_name="voltair", out=out, faults=("leak",))
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [

@@ -4,45 +4,15 @@ from collections import defaultdict
 
 import msgspec
 import pytest
+from dialects_support import DECODERS, NAMES, native, read
 from river.stack import stack
 
+from simulators.commands import publish
 from simulators.dialects import speak
 from simulators.message import telemetry, telemetry_topic
 from simulators.scenario import load_scenario
-from simulators.simulation import simulate_messages
-from telemetry.channels import KINDS
-from telemetry.config import Config
 from telemetry.errors import ConfigError
 from telemetry.times import MINUTE_MS, format_time
-from wire.foreign import ForeignDecoders
-
-NAMES = sorted({c.name for kind in KINDS for c in (*kind.values, *kind.codes)} - {"online", "departure"})
-DECODERS = {
-    "senml": '[[decoders]]\ntopic = "senml/{station}/{kind}"\nformat = "senml"\ndevice = "{base}"\n[decoders.fields]\n'
-    + "\n".join(f'{name} = "{name}"' for name in NAMES),
-    "ocpp": '[[decoders]]\ntopic = "ocpp/{station}/{charge_point}/up"\nformat = "ocpp16"\ndevice = "{charge_point}"\n',
-    "evcc": '[[decoders]]\npreset = "evcc"\nroot = "evcc/harbour"\nstation = "harbour"\n',
-}
-
-
-def native(minutes, start_ms=None):
-    scenario = load_scenario("charging-day")
-    begin_ms = scenario.start_ms + 4 * 60 * MINUTE_MS if start_ms is None else start_ms
-    return list(simulate_messages(scenario, 3, begin_ms, minutes * MINUTE_MS))
-
-
-def read(messages, dialect, *, live=False):
-    """Yield device and element of each reading that the dialect's decoders make of messages."""
-    configs = msgspec.toml.decode(DECODERS[dialect], type=Config).decoders
-    decoders = ForeignDecoders(configs, "voltair/v1")
-    for message in messages:
-        match = decoders.match(message.topic)
-        assert (match is None) == message.topic.startswith("voltair/")
-        if match is not None:
-            outcome = match.read(message.payload, "", message.time_ms if live else None)
-            assert outcome.refused == []
-            for reading in outcome.readings:
-                yield reading.station, reading.kind.name, reading.device, reading.element
 
 
 def last_values(readings):
@@ -99,25 +69,25 @@ def test_evcc_says_what_evcc_knows():
 
 def test_an_unknown_dialect_is_refused():
     assert list(speak(native(1), "native")) == native(1)
-    with pytest.raises(ConfigError, match="native, evcc, ocpp, senml"):
+    with pytest.raises(ConfigError, match="native, evcc, ocpp, senml, sparkplug"):
         speak([], "klingon")
 
 
 @pytest.mark.server
 def test_dialects_give_the_key_figures_of_the_native_station(tmp_path):
-    sent = native(60)
+    sent, names = native(60), ("native", "ocpp", "senml", "sparkplug")
     answers, stations = {}, load_scenario("charging-day").stations_toml()
     begin_ms, end_ms = sent[0].time_ms, sent[-1].time_ms
-    tables = "\n".join(stations.replace("harbour", name) for name in ("native", "ocpp", "senml"))
-    with stack(tmp_path, stations=tables, sections="\n".join((DECODERS["ocpp"], DECODERS["senml"]))) as river:
-        for name in ("native", "ocpp", "senml"):
+    tables = "\n".join(stations.replace("harbour", name) for name in names)
+    with stack(tmp_path, stations=tables, sections="\n".join(DECODERS[name] for name in names[1:])) as river:
+        for name in names:
             renamed = [m._replace(topic=m.topic.replace("harbour", name)) for m in sent]
-            river.publish(speak(renamed, name))
+            assert publish(renamed, river.broker.url, None, "test", dialect=name) >= len(sent)
         assert river.wait_drained(60.0)["dead_lettered"] == 0
-        for name in ("native", "ocpp", "senml"):
+        for name in names:
             answers[name] = river.kpis(name, format_time(begin_ms), format_time(end_ms // MINUTE_MS * MINUTE_MS))
     kpis = {name: answer["kpis"] for name, answer in answers.items()}
     assert kpis["native"]["energy_kwh"] > 1.0
-    assert kpis["senml"] == kpis["native"]
+    assert kpis["senml"] == kpis["sparkplug"] == kpis["native"]
     for name in ("energy_kwh", "occupied_h", "charging_h", "sessions"):
         assert kpis["ocpp"][name] == pytest.approx(kpis["native"][name], rel=0.001), name

@@ -1,4 +1,4 @@
-"""The publisher against a broker that misbehaves on purpose, and against a real one."""
+"""The publishers against a broker that misbehaves on purpose, and against a real one."""
 
 import asyncio
 import threading
@@ -10,13 +10,19 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from servers import free_port, mosquitto
 
-from simulators.message import Message
-from simulators.publish import WINDOW, Publisher, _Paced, parse_broker, parse_speed
+from simulators.message import Message, telemetry_topic
+from simulators.publish import BulkPublisher, EdgePublisher, SteadyPublisher, bulk, steady
+from simulators.publish.broker import parse_broker
+from simulators.publish.pace import Paced, parse_speed
 from telemetry.errors import ConfigError, VoltairError
+
+WINDOWS = {SteadyPublisher: steady.WINDOW, BulkPublisher: bulk.WINDOW}
+both = pytest.mark.parametrize("kind", WINDOWS)
+every = pytest.mark.parametrize("kind", [*WINDOWS, EdgePublisher])
 
 
 def _messages(count, devices=7, every_ms=10):
-    return [Message(k * every_ms, f"t/{k % devices}", b"%d" % k) for k in range(count)]
+    return [Message(k * every_ms, telemetry_topic("t", "port", f"{k % devices}"), b"%d" % k) for k in range(count)]
 
 
 class Script:
@@ -66,11 +72,11 @@ class ScriptedBroker:
                 return first, await reader.readexactly(length)
 
 
-def _publish_to(broker, messages, speed=None, stop_after_s=None):
+def _publish_to(kind, broker, messages, speed=None, stop_after_s=None):
     async def run():
         async with await asyncio.start_server(broker.serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            publisher = Publisher(parse_broker(f"mqtt://127.0.0.1:{port}"), speed)
+            publisher = kind(parse_broker(f"mqtt://127.0.0.1:{port}"), speed)
             if stop_after_s is not None:
                 asyncio.get_running_loop().call_later(stop_after_s, publisher.stop)
             await asyncio.wait_for(publisher.publish(messages), 30)
@@ -79,75 +85,98 @@ def _publish_to(broker, messages, speed=None, stop_after_s=None):
     return asyncio.run(run())
 
 
-def test_every_message_arrives_once_and_in_order():
+@both
+def test_every_message_arrives_once_and_in_order(kind):
     broker, messages = ScriptedBroker(Script()), _messages(5_000)
-    publisher = _publish_to(broker, messages)
+    publisher = _publish_to(kind, broker, messages)
     assert [payload for payload, _ in broker.connections[0]] == [m.payload for m in messages]
     assert (publisher.sent, publisher.acknowledged) == (5_000, 5_000)
 
 
-def test_after_a_broken_connection_what_was_not_acknowledged_comes_again_first():
-    broker = ScriptedBroker(Script(acknowledge=100, drop_after=300), Script(acknowledge=0, drop_after=50), Script())
+@pytest.mark.parametrize(
+    ("kind", "acknowledged", "first", "second"), [(SteadyPublisher, 120, 140, 25), (BulkPublisher, 100, 300, 50)]
+)
+def test_after_a_broken_connection_what_was_not_acknowledged_comes_again_first(kind, acknowledged, first, second):
+    broker = ScriptedBroker(
+        Script(acknowledge=acknowledged, drop_after=first), Script(acknowledge=0, drop_after=second), Script()
+    )
     messages = _messages(3_000)
-    publisher = _publish_to(broker, messages)
+    publisher = _publish_to(kind, broker, messages)
     payloads = [m.payload for m in messages]
-    first, second, third = ([payload for payload, _ in c] for c in broker.connections)
-    assert first == payloads[:300]
-    assert second == payloads[100:150]
-    assert third == payloads[100:]
+    assert [[payload for payload, _ in c] for c in broker.connections] == [
+        payloads[:first],
+        payloads[acknowledged : acknowledged + second],
+        payloads[acknowledged:],
+    ]
     duplicates = [dup for _, dup in broker.connections[2]]
-    assert duplicates[:200] == [True] * 200
+    # a library begins a new session, in which nothing is a repetition
+    assert duplicates[: first - acknowledged] == [kind is BulkPublisher] * (first - acknowledged)
     assert not duplicates[-1]
-    assert publisher.acknowledged == 3_000
+    assert (publisher.sent, publisher.acknowledged, publisher.connections) == (3_000, 3_000, 3)
 
 
-def test_a_broker_that_does_not_acknowledge_gets_no_more_than_a_window(monkeypatch):
-    monkeypatch.setattr("simulators.publish._STOP_S", 0.1)
+@both
+def test_a_broker_that_does_not_acknowledge_gets_no_more_than_a_window(kind, monkeypatch):
+    monkeypatch.setattr("simulators.publish.base.STOP_S", 0.1)
     broker = ScriptedBroker(Script(acknowledge=10))
-    publisher = _publish_to(broker, _messages(5_000), stop_after_s=0.5)
-    assert len(broker.connections[0]) == WINDOW + 10
+    publisher = _publish_to(kind, broker, _messages(5_000), stop_after_s=0.5)
+    assert len(broker.connections[0]) == WINDOWS[kind] + 10
     assert publisher.acknowledged == 10
 
 
-def test_messages_wait_for_their_time():
+@both
+def test_messages_wait_for_their_time(kind):
     broker = ScriptedBroker(Script())
     begin = time.monotonic()
-    _publish_to(broker, _messages(51, every_ms=1_000), speed=100)
+    _publish_to(kind, broker, _messages(51, every_ms=1_000), speed=100)
     assert 0.5 <= time.monotonic() - begin < 5
     assert len(broker.connections[0]) == 51
 
 
 def test_time_that_passed_before_the_first_message_is_caught_up():
-    source = _Paced(iter(_messages(10, every_ms=10_000)), 1.0, time.monotonic() - 25.0)
+    source = Paced(iter(_messages(10, every_ms=10_000)), 1.0, time.monotonic() - 25.0)
     assert [m.time_ms for m in source.due(100)] == [0, 10_000, 20_000]
     assert 0 < source.wait_s() <= 5.0
     assert source.due(100) == []
 
 
-def test_a_stopped_publisher_returns_with_everything_acknowledged():
+@both
+def test_a_stopped_publisher_returns_with_everything_acknowledged(kind):
     broker = ScriptedBroker(Script())
-    publisher = _publish_to(broker, _messages(1_000, every_ms=1_000), speed=100, stop_after_s=0.3)
+    publisher = _publish_to(kind, broker, _messages(1_000, every_ms=1_000), speed=100, stop_after_s=0.3)
     assert 0 < publisher.acknowledged == publisher.sent < 100
 
 
-def test_a_refused_login_is_an_error_that_names_the_reason():
+def test_edge_nodes_that_a_broker_does_not_answer_stop_all_the_same(monkeypatch):
+    monkeypatch.setattr("simulators.publish.base.STOP_S", 0.1)
+    monkeypatch.setattr("simulators.publish.connection.PATIENCE_S", 600.0)
+    broker = ScriptedBroker(Script())  # takes the connection, and never answers a subscription
+    publisher = _publish_to(EdgePublisher, broker, _messages(1_000), stop_after_s=0.5)
+    assert (publisher.connections, publisher.sent) == (1, 0)
+
+
+@every
+def test_a_refused_login_is_an_error_that_names_the_reason(kind):
     with pytest.raises(VoltairError, match=r"bad user name or password .*check user"):
-        _publish_to(ScriptedBroker(Script(code=4)), _messages(1))
+        _publish_to(kind, ScriptedBroker(Script(code=4)), _messages(1))
 
 
-def test_no_broker_is_an_error_that_names_the_address(monkeypatch):
-    monkeypatch.setattr("simulators.publish._PATIENCE_S", 0.0)
+@every
+def test_no_broker_is_an_error_that_names_the_address(kind, monkeypatch):
+    monkeypatch.setattr("simulators.publish.base.PATIENCE_S", 0.0)
     port = free_port()
     with pytest.raises(VoltairError, match=rf"no broker at mqtt://127.0.0.1:{port}.*--broker"):
-        asyncio.run(Publisher(parse_broker(f"mqtt://127.0.0.1:{port}"), None).publish(_messages(1)))
+        asyncio.run(kind(parse_broker(f"mqtt://127.0.0.1:{port}"), None).publish(_messages(1)))
 
 
-def test_nothing_to_publish_needs_no_broker():
-    asyncio.run(Publisher(parse_broker("mqtt://127.0.0.1:1"), None).publish([]))
+@every
+def test_nothing_to_publish_needs_no_broker(kind):
+    asyncio.run(kind(parse_broker("mqtt://127.0.0.1:1"), None).publish([]))
 
 
 @pytest.mark.server
-def test_a_real_broker_hands_all_to_a_subscriber_in_order():
+@both
+def test_a_real_broker_hands_all_to_a_subscriber_in_order(kind):
     messages = _messages(4_000)
     received, done = defaultdict(list), threading.Event()
 
@@ -162,16 +191,16 @@ def test_a_real_broker_hands_all_to_a_subscriber_in_order():
         subscriber.on_subscribe = lambda *_: subscribed.set()
         subscriber.on_message = take
         subscriber.connect("127.0.0.1", server.port)
-        subscriber.subscribe("t/#", 1)
+        subscriber.subscribe("voltair/#", 1)
         subscriber.loop_start()
         assert subscribed.wait(10)
-        publisher = Publisher(parse_broker(server.url), None)
+        publisher = kind(parse_broker(server.url), None)
         asyncio.run(publisher.publish(messages))
         assert done.wait(30)
         subscriber.disconnect()
         subscriber.loop_stop()
     assert publisher.connections == 1
-    assert received == {f"t/{d}": list(range(d, 4_000, 7)) for d in range(7)}
+    assert received == {telemetry_topic("t", "port", f"{d}"): list(range(d, 4_000, 7)) for d in range(7)}
 
 
 @pytest.mark.parametrize(

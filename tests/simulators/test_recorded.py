@@ -41,7 +41,7 @@ def test_a_native_message_is_a_plain_line_and_its_time_is_its_own(tmp_path):
 def test_what_is_simulated_into_a_file_is_replayed_from_it(tmp_path, suffix):
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
-    faults = ["malformed,share=0.1", "delay,share=0.2,seconds=30"]
+    faults = ["malformed,size=0.1", "reorder,size=30"]
     one, two = tmp_path / f"one{suffix}", tmp_path / f"two{suffix}"
     count = commands.simulate("air-day", duration="5m", out=one, faults=faults)
     assert commands.replay(one, format_name="voltair", out=two) == count > 100

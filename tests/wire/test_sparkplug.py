@@ -10,7 +10,7 @@ from telemetry.decoders import DecoderConfig
 from telemetry.errors import ConfigError
 from wire import sparkplug
 from wire.foreign import ForeignDecoders
-from wire.sparkplug_pb import read_sparkplug, rebirth_command
+from wire.sparkplug_pb import Metric, rebirth_command, write_sparkplug
 
 TABLE = {
     "format": "sparkplug", "station": "isle", "kind": "compressor",
@@ -201,9 +201,19 @@ def test_no_bytes_do_more_harm_than_a_refusal(kind, data):
     edge.send(kind, data)
 
 
+def test_what_is_written_are_the_bytes_of_the_format():
+    rows = [
+        ("Power", 7.5, DOUBLE, 1, T0, False), ("Oil", -5, INT32, 2, T0, False), (None, 3, None, 3, T0 - 1, True),
+        ("bdSeq", 255, INT64, None, T0, False), ("Run", True, BOOLEAN, None, None, False),
+        ("Model", "Übergröße", STRING, 5, T0, False), ("Gone", None, DOUBLE, 6, T0, False),
+    ]  # fmt: skip
+    metrics = [Metric(name or "", alias, ms, type_ or 0, past, raw) for name, raw, type_, alias, ms, past in rows]
+    for seq in (None, 0, 255):
+        assert write_sparkplug(T0, seq, metrics) == payload(seq, *(metric(*row) for row in rows))
+
+
 def test_the_request_for_a_rebirth():
-    ours = payload(None, metric("Node Control/Rebirth", True, BOOLEAN, ms=T0))
-    assert read_sparkplug(rebirth_command(T0)) == read_sparkplug(ours)
+    assert rebirth_command(T0) == payload(None, metric("Node Control/Rebirth", True, BOOLEAN, ms=T0))
 
 
 @pytest.mark.parametrize(
