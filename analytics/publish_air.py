@@ -14,6 +14,7 @@ from analytics.kpis.air import mean_known
 from analytics.kpis.machines import UNLOADED, cut_ins
 from analytics.leaks import fuse, leak_estimates
 from analytics.publish_periods import Bools, Float64, Int64, Periods, known_where, over, periods_of, rows_of
+from analytics.rules.evaluate import baseline_kwh_per_m3
 from analytics.tariff import price_per_kwh
 from analytics.window import Window
 from telemetry.channels import MACHINE_STATE
@@ -137,6 +138,9 @@ def _put_balance(m: _Minutes, fields: dict[str, Column]) -> None:
     fields["paired_energy_kwh"] = known_where(any_known, m.total(air.energy.amount_n * known) / 1e9)
     fields["paired_volume_m3"] = known_where(any_known, m.total(supply.amount_n * known) / 1e9)
     fields["kwh_per_m3"], fields["kw_per_m3_min"] = m.kwh_per_m3, 60 * m.kwh_per_m3
+    baseline = baseline_kwh_per_m3(air.window.station)
+    if baseline is not None:
+        fields["baseline_kwh_per_m3"] = np.full(len(m.periods), baseline)
     weight_ms = supply.shortest_ms
     flow = np.where(weight_ms > 0, supply.rate_per_min, 0.0)
     fields["flow_mean_m3_min"] = over(m.total(flow * weight_ms), m.total(weight_ms))
@@ -192,6 +196,7 @@ def _put_pressure(m: _Minutes, fields: dict[str, Column]) -> None:
         fields[f"pressure_{name}_bar"] = _quantiles(values[order], minutes.astype(np.int64), q)
     band = air.window.station.contract_pressure_bar
     if band is not None:
+        fields["contract_min_bar"], fields["contract_max_bar"] = np.full(n, band[0]), np.full(n, band[1])
         inside = m.periods.sum_of(at, (values >= band[0]) & (values <= band[1]))
         fields["pressure_in_band_h"], fields["pressure_known_h"] = known_where(minutes > 0, inside / 60), minutes / 60
         fields["pressure_in_band"] = over(inside, minutes)
@@ -271,16 +276,17 @@ def _put_customers(m: _Minutes, fields: dict[str, Column]) -> None:
 
 
 def _put_leakage(window: Window, periods: Periods, fields: dict[str, Column]) -> None:
-    """Enter the leakage of each day; shorter periods hold too little idle time to tell."""
-    leak, share = np.full(len(periods), np.nan), np.full(len(periods), np.nan)
+    """Enter the leakage of each day with its range; shorter periods hold too little idle time to tell."""
+    leak, low, high, share = np.full((4, len(periods)), np.nan)
     for i, (start_ms, end_ms) in enumerate(pairwise(periods.edges_ms.tolist())):
         minutes = {k: b.take((b.start_ms >= start_ms) & (b.start_ms < end_ms)) for k, b in window.minutes.items()}
         air = air_minutes(replace(window, from_ms=start_ms, to_ms=end_ms, minutes=minutes))
         fused = fuse(leak_estimates(air), idle_declared=window.station.idle_hours is not None)
         if fused is not None and fused.leak_m3_min is not None:
-            leak[i] = fused.leak_m3_min
+            leak[i], low[i], high[i] = fused.leak_m3_min, fused.low, fused.high
             share[i] = leak[i] / (air.flow_mean_m3_min or np.nan)
-    fields["leak_m3_min"], fields["leak_share"] = leak, share
+    fields["leak_m3_min"], fields["leak_low_m3_min"], fields["leak_high_m3_min"] = leak, low, high
+    fields["leak_share"] = share
 
 
 def _baselines(m: _Minutes) -> Float64:

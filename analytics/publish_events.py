@@ -69,7 +69,8 @@ def alert_row(transition: Mapping[str, Any]) -> Points:
     time_ms, ends = [transition["time_ms"]], [transition["resolved_ms"] if resolved else NO_INT]
     texts: dict[str, list[str | None]] = {
         "title": [title.get("en")], "title_zh": [title.get("zh")], "text": [remedy.get("en")],
-        "text_zh": [remedy.get("zh")], "tags": [tags],
+        "text_zh": [remedy.get("zh")], "tags": [tags], "alert_id": [transition["alert"]],
+        "severity": [transition["severity"]], "state": [transition["state"]],
     }
     if resolved and transition["fired_ms"] != transition["time_ms"]:
         # Fields of one point merge in the store: the texts of the firing stay.
@@ -80,6 +81,7 @@ def alert_row(transition: Mapping[str, Any]) -> Points:
     n = len(time_ms)
     fields: dict[str, Column] = {name: tuple(column) for name, column in texts.items()}
     fields["end_time"] = np.array(ends, np.int64)
+    fields["since_ms"] = np.full(n, transition["since_ms"], np.int64)
     names = {name: (transition[name],) * n for name in ("station", "device", "rule")}
     return _points("alert", names, time_ms, fields)
 

@@ -16,9 +16,10 @@ def dashboard(
     *,
     variables: Sequence[Json],
     alerts: Json,
-    links: Sequence[tuple[str, str]],
+    links: Sequence[Json],
     description: str,
     refresh: str = "30s",
+    time: tuple[str, str] = ("now-24h", "now"),
 ) -> Json:
     """Return a dashboard.
 
@@ -31,16 +32,16 @@ def dashboard(
     alerts
         The layer that marks alerts in charts (`alert_layer`).
     links
-        (uid, title) of the other dashboards.
+        At the top of the dashboard (`board_link`, `page_link`).
+    time
+        The range at first.
     """
     panels: list[Json] = []
     y = 0
     for height, row in rows:
         x = 0
         for width, panel in row:
-            panels.append(
-                {**panel, "gridPos": {"h": height, "w": width, "x": x, "y": y}, "id": len(panels) + 1}
-            )
+            panels.append({**panel, "gridPos": {"h": height, "w": width, "x": x, "y": y}, "id": len(panels) + 1})
             x += width
         y += height
     return {
@@ -50,28 +51,14 @@ def dashboard(
         "fiscalYearStartMonth": 0,
         "graphTooltip": 1,
         "id": None,
-        "links": [
-            {
-                "asDropdown": False,
-                "icon": "dashboard",
-                "includeVars": True,
-                "keepTime": True,
-                "tags": [],
-                "targetBlank": False,
-                "title": link_title,
-                "tooltip": "",
-                "type": "link",
-                "url": f"/d/{link_uid}",
-            }
-            for link_uid, link_title in links
-        ],
+        "links": list(links),
         "panels": panels,
         "preload": False,
         "refresh": refresh,
         "schemaVersion": 41,
         "tags": ["voltair"],
         "templating": {"list": list(variables)},
-        "time": {"from": "now-24h", "to": "now"},
+        "time": {"from": time[0], "to": time[1]},
         "timepicker": {},
         "timezone": "browser",
         "title": title,
@@ -81,20 +68,53 @@ def dashboard(
     }
 
 
+def board_link(uid: str, title: str) -> Json:
+    """Return the link to another dashboard: the same range, the same stations."""
+    return _link(title, f"/d/{uid}", "dashboard", within=True)
+
+
+def page_link(title: str, url: str) -> Json:
+    """Return the link to a page outside Grafana; what it needs stands in the address."""
+    return _link(title, url, "external link", within=False)
+
+
+def _link(title: str, url: str, icon: str, *, within: bool) -> Json:
+    return {
+        "asDropdown": False,
+        "icon": icon,
+        "includeVars": within,
+        "keepTime": within,
+        "tags": [],
+        "targetBlank": not within,
+        "title": title,
+        "tooltip": "",
+        "type": "link",
+        "url": url,
+    }
+
+
 def alert_layer(name: str, title: str, text: str) -> Json:
     """Return the layer that marks alerts in charts; `title` and `text` are fields of the language."""
     return {
         "datasource": source(ROLLED),
         "enable": True,
-        "fromAnnotations": True,
         "hide": False,
         "iconColor": "#d9534f",
         "name": name,
-        "query": f'SELECT "{title}", "{text}", "tags", "end_time" FROM "alert" {WHERE}',  # noqa: S608 - names of our own
-        "tagsColumn": "tags",
-        "textColumn": text,
-        "timeEndColumn": "end_time",
-        "titleColumn": title,
+        "target": {
+            "fromAnnotations": True,
+            "limit": 100,
+            "matchAny": False,
+            "name": name,
+            "query": f'SELECT "{title}", "{text}", "tags", "end_time" FROM "alert" {WHERE}',
+            "queryType": "tags",
+            "tags": [],
+            "tagsColumn": "tags",
+            "textColumn": text,
+            "timeEndColumn": "end_time",
+            "titleColumn": title,
+            "type": "tags",
+        },
     }
 
 
@@ -139,4 +159,18 @@ def tag_variable(name: str, label: str, query: str, variable: str = ROLLED) -> J
         "regex": "",
         "sort": 7,
         "type": "query",
+    }
+
+
+def text_variable(name: str, label: str, value: str) -> Json:
+    """Return a variable that the reader types in."""
+    return {
+        "current": {"text": value, "value": value},
+        "hide": 0,
+        "label": label,
+        "name": name,
+        "options": [{"selected": True, "text": value, "value": value}],
+        "query": value,
+        "skipUrlSync": False,
+        "type": "textbox",
     }

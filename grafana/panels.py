@@ -14,6 +14,17 @@ ROLLED = "datasource"
 FINE = "datasource_raw"
 """Variable of the data source with raw readings and `_1m` rows."""
 
+MIXED: Json = {"type": "datasource", "uid": "-- Mixed --"}
+"""Source of a panel whose queries go to several: with any other, Grafana sends all of them to that one."""
+
+STEPS = (
+    ("1m", FINE, 60, "$__interval_ms < 300000"),
+    ("15m", ROLLED, 4, "$__interval_ms >= 300000 AND $__interval_ms < 1800000"),
+    ("1h", ROLLED, 1, "$__interval_ms >= 1800000"),
+)
+"""(width, source, rows per hour, when it is read). Grafana puts numbers in; InfluxDB sees which conditions are false
+before it opens a file, so of three queries one costs anything."""
+
 GREEN, BLUE, AMBER, RED, GREY, PURPLE = "#3aa675", "#3f87d9", "#d9a13b", "#d9534f", "#8c99a5", "#9573c4"
 
 
@@ -83,6 +94,26 @@ def target(query: str, *, variable: str = ROLLED, alias: str = "", table: bool =
     }
 
 
+def stepped(query: str, *, alias: str = "") -> list[Json]:
+    """Return the query for rows of a minute, a quarter and an hour, of which the step of the range picks one.
+
+    Parameters
+    ----------
+    query
+        With `{step}` in the name of the measurement and, where amounts become rates, `{per_hour}`.
+    """
+    return [
+        target(
+            query.replace("{step}", width)
+            .replace("{per_hour}", str(per_hour))
+            .replace("WHERE ", f"WHERE {condition} AND "),
+            variable=variable,
+            alias=alias,
+        )
+        for width, variable, per_hour, condition in STEPS
+    ]
+
+
 def panel(
     kind: str,
     title: str,
@@ -94,10 +125,20 @@ def panel(
     overrides: Sequence[Json] = (),
     interval: str | None = None,
     changes: Sequence[Json] = (),
+    last: str | None = None,
 ) -> Json:
-    """Return a panel without its place; `interval` is the shortest step of its queries."""
+    """Return a panel without its place.
+
+    Parameters
+    ----------
+    interval
+        Shortest step of its queries.
+    last
+        Time before the end of the range that it shows, whatever the range (`400d`).
+    """
+    sources = [t["datasource"] for t in targets]
     found: Json = {
-        "datasource": targets[0]["datasource"],
+        "datasource": sources[0] if all(s == sources[0] for s in sources) else MIXED,
         "description": description,
         "fieldConfig": {"defaults": field, "overrides": list(overrides)},
         "options": options,
@@ -107,11 +148,11 @@ def panel(
         "transformations": list(changes),
         "type": kind,
     }
-    return found | ({"interval": interval} if interval else {})
+    return found | ({"interval": interval} if interval else {}) | ({"timeFrom": last} if last else {})
 
 
-def stat(title: str, description: str, query: Json, look: Look, *, interval: str | None = None) -> Json:
-    """Return one big number: the last value of the query."""
+def stat(title: str, description: str, queries: Sequence[Json], look: Look, *, interval: str | None = None) -> Json:
+    """Return one big number: the last value of the queries, or one for each series."""
     options = {
         "colorMode": "value" if look.steps else "none",
         "graphMode": "area",
@@ -123,7 +164,7 @@ def stat(title: str, description: str, query: Json, look: Look, *, interval: str
         "textMode": "value",
         "wideLayout": True,
     }
-    return panel("stat", title, description, [query], look.defaults(), options, interval=interval)
+    return panel("stat", title, description, queries, look.defaults(), options, interval=interval)
 
 
 def chart(
@@ -160,23 +201,21 @@ def chart(
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     field = look.defaults(custom=custom) | {"color": {"mode": "palette-classic"}}
-    return panel(
-        "timeseries", title, description, queries, field, options, overrides=overrides, interval=interval
-    )
+    return panel("timeseries", title, description, queries, field, options, overrides=overrides, interval=interval)
 
 
-def timeline(title: str, description: str, query: Json, states: Sequence[tuple[str, str, str]]) -> Json:
+def timeline(
+    title: str, description: str, queries: Sequence[Json], states: Sequence[tuple[str, str, str]], link: Json
+) -> Json:
     """Return a row per device that shows its state over time.
 
     Parameters
     ----------
+    link
+        Where a click on a state leads (`links.device`).
     states
         (value, text, colour) of each state.
     """
-    mapping = {
-        "type": "value",
-        "options": {v: {"color": color, "index": i, "text": text} for i, (v, text, color) in enumerate(states)},
-    }
     custom = {"fillOpacity": 85, "lineWidth": 0}
     options = {
         "alignValue": "left",
@@ -187,32 +226,52 @@ def timeline(title: str, description: str, query: Json, states: Sequence[tuple[s
         "tooltip": {"mode": "single", "sort": "none"},
     }
     look = Look(unit="string", base=GREY)
-    field = look.defaults([mapping], custom) | {"color": {"mode": "thresholds"}}
-    return panel("state-timeline", title, description, [query], field, options, interval="1m")
+    field = look.defaults([words(states)], custom) | {"color": {"mode": "thresholds"}, "links": [link]}
+    return panel("state-timeline", title, description, queries, field, options, interval="1m")
+
+
+@dataclass(frozen=True, slots=True)
+class Col:
+    """A column of a table."""
+
+    name: str
+    """In the answer."""
+    heading: str
+    look: Look | None = None
+    """None: words."""
+    link: Json | None = None
+    """Where a click on a cell leads."""
+    words: tuple[tuple[str, str, str], ...] = ()
+    """(value, text, colour) of values that are shown as words."""
+    hidden: bool = False
+    """Only there for links."""
 
 
 def table(
-    title: str, description: str, queries: Sequence[Json], columns: Sequence[tuple[str, str, Look | None]]
+    title: str,
+    description: str,
+    queries: Sequence[Json],
+    columns: Sequence[Col],
+    *,
+    only: tuple[str, str] | None = None,
+    last: str | None = None,
 ) -> Json:
-    """Return a table that joins its queries on station and device and shows the given columns in this order.
+    """Return a table that joins its queries on what they share and shows the given columns in this order.
 
     Parameters
     ----------
     columns
-        (name in the answer, heading, look or None for words); other columns are hidden.
+        Others are hidden.
+    only
+        (column, value): rows with another value are left out; the column itself is hidden.
+    last
+        As of `panel`.
     """
-    overrides = [
-        {
-            "matcher": {"id": "byName", "options": heading},
-            "properties": [{"id": "unit", "value": look.unit}]
-            + ([{"id": "decimals", "value": look.decimals}] if look.decimals is not None else []),
-        }
-        for _, heading, look in columns
-        if look is not None
-    ]
-    changes: list[Json] = [
-        {"id": "filterFieldsByName", "options": {"include": {"names": [name for name, _, _ in columns]}}}
-    ]
+    changes: list[Json] = []
+    if only is not None:
+        rule = {"fieldName": only[0], "config": {"id": "equal", "options": {"value": only[1]}}}
+        changes.append({"id": "filterByValue", "options": {"filters": [rule], "match": "all", "type": "include"}})
+    changes.append({"id": "filterFieldsByName", "options": {"include": {"names": [c.name for c in columns]}}})
     if len(queries) > 1:
         # Rows of the same station and device become one; times, which differ, are gone by now.
         changes.append({"id": "merge", "options": {}})
@@ -222,31 +281,54 @@ def table(
             "options": {
                 "excludeByName": {},
                 "includeByName": {},
-                "indexByName": {name: i for i, (name, _, _) in enumerate(columns)},
-                "renameByName": {name: heading for name, heading, _ in columns},
+                "indexByName": {c.name: i for i, c in enumerate(columns)},
+                "renameByName": {c.name: c.heading for c in columns},
             },
         }
     )
     custom = {"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True, "inspect": False}
-    options = {
-        "cellHeight": "sm",
-        "frameIndex": 0,
-        "showHeader": True,
-        "sortBy": [],
-    }
+    options = {"cellHeight": "sm", "frameIndex": 0, "showHeader": True, "sortBy": []}
+    overrides = [o for o in map(_column, columns) if o["properties"]]
+    look = Look(unit="string", no_value=Look().no_value)
     return panel(
         "table",
         title,
         description,
         queries,
-        Look().defaults(custom=custom),
+        look.defaults(custom=custom),
         options,
         overrides=overrides,
         changes=changes,
+        last=last,
     )
 
 
-def bars(title: str, description: str, query: Json, look: Look) -> Json:
+def _column(column: Col) -> Json:
+    """Return the override of a column."""
+    properties: list[Json] = []
+    if column.look is not None:
+        properties.append({"id": "unit", "value": column.look.unit})
+        if column.look.decimals is not None:
+            properties.append({"id": "decimals", "value": column.look.decimals})
+    if column.link is not None:
+        properties.append({"id": "links", "value": [column.link]})
+    if column.hidden:
+        properties.append({"id": "custom.hidden", "value": True})
+    if column.words:
+        properties.append({"id": "mappings", "value": [words(column.words)]})
+        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+    return {"matcher": {"id": "byName", "options": column.heading}, "properties": properties}
+
+
+def words(states: Sequence[tuple[str, str, str]]) -> Json:
+    """Return the mapping of values to (text, colour)."""
+    return {
+        "type": "value",
+        "options": {v: {"color": color, "index": i, "text": text} for i, (v, text, color) in enumerate(states)},
+    }
+
+
+def bars(title: str, description: str, queries: Sequence[Json], look: Look) -> Json:
     """Return a bar per series with its last value."""
     options = {
         "displayMode": "basic",
@@ -261,7 +343,7 @@ def bars(title: str, description: str, query: Json, look: Look) -> Json:
         "sizing": "auto",
         "valueMode": "color",
     }
-    return panel("bargauge", title, description, [query], look.defaults(), options)
+    return panel("bargauge", title, description, queries, look.defaults(), options)
 
 
 def second_axis(name: str, look: Look) -> Json:
@@ -273,3 +355,25 @@ def second_axis(name: str, look: Look) -> Json:
     if look.decimals is not None:
         properties.append({"id": "decimals", "value": look.decimals})
     return {"matcher": {"id": "byName", "options": name}, "properties": properties}
+
+
+def band(low: str, high: str, color: str = GREEN) -> list[Json]:
+    """Return the overrides that draw two series of those names as the ends of a shaded band."""
+    line = [
+        {"id": "color", "value": {"fixedColor": color, "mode": "fixed"}},
+        {"id": "custom.lineWidth", "value": 1},
+        {"id": "custom.lineStyle", "value": {"dash": [6, 6], "fill": "dash"}},
+        {"id": "custom.showPoints", "value": "never"},
+        {"id": "custom.spanNulls", "value": True},
+    ]
+    return [
+        {"matcher": {"id": "byName", "options": low}, "properties": [*line, {"id": "custom.fillOpacity", "value": 0}]},
+        {
+            "matcher": {"id": "byName", "options": high},
+            "properties": [
+                *line,
+                {"id": "custom.fillOpacity", "value": 12},
+                {"id": "custom.fillBelowTo", "value": low},
+            ],
+        },
+    ]

@@ -30,9 +30,7 @@ _MACHINE = {
 _UNHEARD = {OFFLINE: ("离线", "#59636b"), UNKNOWN: ("未知", "#b4bcc3")}
 
 
-def _states(
-    names: tuple[str, ...], known: dict[str, tuple[str, str]], language: str
-) -> list[tuple[str, str, str]]:
+def _states(names: tuple[str, ...], known: dict[str, tuple[str, str]], language: str) -> list[tuple[str, str, str]]:
     table = {**{name: known[name] for name in names}, **_UNHEARD}
     return [(name, zh if language == "zh" else name, color) for name, (zh, color) in table.items()]
 

@@ -55,7 +55,7 @@ _TEXTS = frozenset(
     (
         "status", "state", "error_code", "fault_code", "stop_reason", "session_id", "outcome", "grade", "place",
         "title", "text", "tags", "name", "kind", "unit", "title_zh", "text_zh", "overstay", "cause", "flags",
-        "timezone", "currency", "flow_reference", "charge_point", "control", "cooling",
+        "alert_id", "severity", "timezone", "currency", "flow_reference", "charge_point", "control", "cooling",
     )
 )
 _AMOUNT = re.compile(r"(_s|_h|_kwh|_m3|_money|_co2_kg|_h_over_\d+pct)$|^sessions|^cycles$")

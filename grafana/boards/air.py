@@ -3,122 +3,65 @@
 from grafana.boards.common import (
     BAR,
     DEW_POINT,
+    DURATION,
     FLOW,
     KW,
     KWH,
+    PER_M3,
     RATIO,
-    SECONDS,
     VOLUME,
     Say,
     alerts_of,
+    baseline_band,
     links_of,
+    station_col,
     variables_of,
 )
 from grafana.layout import dashboard
-from grafana.panels import FINE, Json, chart, second_axis, stat, table, target, timeline
-from grafana.queries import DEVICE, DEVICE_ALIAS, last_by_device, mean, now_sum, ratio, states, total
+from grafana.links import to_page
+from grafana.panels import FINE, Col, Json, band, chart, second_axis, stat, stepped, table, target, timeline
+from grafana.queries import (
+    DEVICE,
+    DEVICE_ALIAS,
+    about_devices,
+    last_by,
+    mean,
+    ratio,
+    rows,
+    states,
+    sum_of_stations,
+    total,
+)
 from grafana.states import machine_states
 
 
 def air(language: str, say: Say) -> Json:
     """Return the dashboard."""
-    flow, pressure = say("flow", "流量"), say("pressure", "压力")
+    per_step = ratio("air_station_{step}", "paired_energy_kwh", "paired_volume_m3", by='time($__interval), "station"')
+    baseline, shaded = baseline_band(say)
     return dashboard(
         f"voltair-air-{language}",
         say("Voltair: air station", "Voltair：压缩空气站"),
         [
-            (
-                4,
-                [
-                    (
-                        5,
-                        stat(
-                            say("Energy per m³", "气电比"),
-                            say(
-                                "Ratio of the sums over the minutes in which both sides are known.",
-                                "两者均已知的分钟内电量之和 / 气量之和。",
-                            ),
-                            target(ratio("air_station_15m", "paired_energy_kwh", "paired_volume_m3")),
-                            RATIO,
-                        ),
-                    ),
-                    (
-                        5,
-                        stat(
-                            say("Flow", "流量"),
-                            say("Sum of the air mains, mean of each step.", "各供气总管之和，按步长取均值。"),
-                            target(now_sum("air_main_1m", "flow_m3_min_mean"), variable=FINE),
-                            FLOW,
-                            interval="1m",
-                        ),
-                    ),
-                    (
-                        5,
-                        stat(
-                            say("Pressure", "压力"),
-                            say("Lowest minute mean of the air mains.", "供气总管分钟均值的最低值。"),
-                            target(mean("air_main_1m", "pressure_bar_mean", how="min"), variable=FINE),
-                            BAR,
-                            interval="1m",
-                        ),
-                    ),
-                    (
-                        5,
-                        stat(
-                            say("Air supplied", "供气量"),
-                            say("Volume supplied in the range.", "所选时段内的供气量。"),
-                            target(total("air_station_15m", "volume_m3")),
-                            VOLUME,
-                        ),
-                    ),
-                    (
-                        4,
-                        stat(
-                            say("Energy", "用电量"),
-                            say("Compressors, dryers and auxiliaries.", "空压机、干燥机和辅机。"),
-                            target(total("air_station_15m", "energy_kwh")),
-                            KWH,
-                        ),
-                    ),
-                ],
-            ),
+            (4, _figures(say)),
             (
                 8,
                 [
                     (
                         12,
                         chart(
-                            say("Energy per m³", "气电比"),
-                            say("Ratio of the sums of each step.", "每个步长内电量之和 / 气量之和。"),
-                            [
-                                target(
-                                    ratio(
-                                        "air_station_15m",
-                                        "paired_energy_kwh",
-                                        "paired_volume_m3",
-                                        by='time($__interval), "station"',
-                                    ),
-                                    alias="$tag_station",
-                                )
-                            ],
+                            say("Energy per m³ over time", "气电比变化"),
+                            say(
+                                "Ratio of the sums of each step; the band goes from the baseline to a tenth above it.",
+                                "每个步长内电量之和 / 气量之和；色带为基准至基准之上十分之一。",
+                            ),
+                            [*stepped(per_step, alias="$tag_station"), *baseline],
                             RATIO,
-                            interval="15m",
-                        ),
-                    ),
-                    (
-                        12,
-                        chart(
-                            say("Flow and pressure", "流量与压力"),
-                            say("Air mains: flow left, pressure right.", "供气总管：左轴流量，右轴压力。"),
-                            [
-                                target(now_sum("air_main_1m", "flow_m3_min_mean"), variable=FINE, alias=flow),
-                                target(mean("air_main_1m", "pressure_bar_mean"), variable=FINE, alias=pressure),
-                            ],
-                            FLOW,
                             interval="1m",
-                            overrides=[second_axis(pressure, BAR)],
+                            overrides=shaded,
                         ),
                     ),
+                    (12, _supply(say)),
                 ],
             ),
             (
@@ -129,11 +72,15 @@ def air(language: str, say: Say) -> Json:
                         timeline(
                             say("State of each compressor", "各空压机状态"),
                             say(
-                                "Longest state of the last minute of each step; only loaded delivers air.",
-                                "每个步长最后一分钟内持续最久的状态；仅加载时供气。",
+                                "State that lasted longest in the last minute (quarter, hour) of each step; "
+                                "only loaded delivers air.",
+                                "每个步长最后一分钟（一刻钟、一小时）内持续最久的状态；仅加载时供气。",
                             ),
-                            target(states("compressor_1m"), variable=FINE, alias=DEVICE_ALIAS),
+                            stepped(states("compressor"), alias=DEVICE_ALIAS),
                             machine_states(language),
+                            to_page(
+                                say("Open in Voltair", "在 Voltair 中打开"), "s/${__field.labels.station}", language
+                            ),
                         ),
                     )
                 ],
@@ -142,100 +89,153 @@ def air(language: str, say: Say) -> Json:
                 8,
                 [
                     (
-                        12,
+                        8,
                         chart(
                             say("Power by compressor", "各空压机功率"),
                             say("Mean of each step, stacked.", "按步长取均值，堆叠显示。"),
-                            [
-                                target(
-                                    mean("compressor_1m", "power_kw_mean", by=DEVICE),
-                                    variable=FINE,
-                                    alias=DEVICE_ALIAS,
-                                )
-                            ],
+                            stepped(mean("compressor_{step}", "power_kw_mean", by=DEVICE), alias=DEVICE_ALIAS),
                             KW,
                             stacked=True,
                             interval="1m",
                         ),
                     ),
                     (
-                        12,
-                        chart(
-                            say("Flow to customers", "用户流量"),
-                            say("Mean of each customer's meter.", "各用户气表的均值。"),
-                            [
-                                target(
-                                    mean("air_meter_1m", "flow_m3_min_mean", by=DEVICE),
-                                    variable=FINE,
-                                    alias=DEVICE_ALIAS,
-                                )
-                            ],
-                            FLOW,
-                            stacked=True,
-                            interval="1m",
-                        ),
-                    ),
-                ],
-            ),
-            (
-                8,
-                [
-                    (
                         8,
                         chart(
                             say("Dew point", "压力露点"),
-                            say("Mean of each dryer.", "各干燥机的均值。"),
-                            [
-                                target(
-                                    mean("dryer_1m", "dew_point_c_mean", by=DEVICE),
-                                    variable=FINE,
-                                    alias=DEVICE_ALIAS,
-                                )
-                            ],
+                            say(
+                                "Pressure dew point after each dryer, mean of each step.",
+                                "各干燥机出口的压力露点，按步长取均值。",
+                            ),
+                            stepped(mean("dryer_{step}", "dew_point_c_mean", by=DEVICE), alias=DEVICE_ALIAS),
                             DEW_POINT,
                             interval="1m",
                         ),
                     ),
                     (
-                        16,
-                        table(
-                            say("Compressors", "空压机"),
+                        8,
+                        chart(
+                            say("Air per day", "每日供气量"),
                             say(
-                                "Last state and sums of each machine in the range.",
-                                "所选时段内各机的最近状态与合计。",
+                                "Volume supplied in each whole day of the station, at its start.",
+                                "站点每个完整自然日的供气量，标在当日起点。",
                             ),
-                            [
-                                target(
-                                    last_by_device("compressor_1m", "status", "status"),
-                                    variable=FINE,
-                                    table=True,
-                                ),
-                                target(
-                                    last_by_device("compressor_15m", "loaded_s", "loaded", "sum"), table=True
-                                ),
-                                target(
-                                    last_by_device("compressor_15m", "unloaded_s", "unloaded", "sum"),
-                                    table=True,
-                                ),
-                                target(
-                                    last_by_device("compressor_15m", "energy_kwh", "energy", "sum"), table=True
-                                ),
-                            ],
-                            [
-                                ("station", say("Station", "站点"), None),
-                                ("device", say("Compressor", "空压机"), None),
-                                ("status", say("State", "状态"), None),
-                                ("loaded", say("Loaded", "加载时长"), SECONDS),
-                                ("unloaded", say("Unloaded", "卸载时长"), SECONDS),
-                                ("energy", say("Energy", "电量"), KWH),
-                            ],
+                            [target(rows("air_station_1d", "volume_m3", tags='"station"'), alias="$tag_station")],
+                            VOLUME,
+                            stacked=True,
+                            bars=True,
+                            interval="1d",
                         ),
                     ),
                 ],
             ),
+            (8, [(24, _machines(language, say))]),
         ],
         variables=variables_of(say, '"air_station_15m"'),
         alerts=alerts_of(say),
         links=links_of(language, say, "air"),
         description=say("Ratio, supply and machines of an air station.", "压缩空气站的气电比、供气与机组。"),
+    )
+
+
+def _figures(say: Say) -> list[tuple[int, Json]]:
+    return [
+        (
+            5,
+            stat(
+                say("Energy per m³", "气电比"),
+                say(*PER_M3),
+                [target(ratio("air_station_15m", "paired_energy_kwh", "paired_volume_m3"))],
+                RATIO,
+            ),
+        ),
+        (
+            5,
+            stat(
+                say("Flow", "流量"),
+                say(
+                    "Mean supplied flow of a station in each step, summed over stations.",
+                    "各步长内各站的平均供气流量，各站相加。",
+                ),
+                stepped(sum_of_stations("air_station_{step}", "flow_mean_m3_min")),
+                FLOW,
+                interval="1m",
+            ),
+        ),
+        (
+            5,
+            stat(
+                say("Pressure", "压力"),
+                say(
+                    "Mean of the air mains in each step, of several stations the lowest.",
+                    "各步长内供气总管的均值；多站时取最低者。",
+                ),
+                stepped(mean("air_station_{step}", "pressure_mean_bar", how="min")),
+                BAR,
+                interval="1m",
+            ),
+        ),
+        (
+            5,
+            stat(
+                say("Air supplied", "供气量"),
+                say("Volume supplied in the range.", "所选时段内的供气量。"),
+                [target(total("air_station_15m", "volume_m3"))],
+                VOLUME,
+            ),
+        ),
+        (
+            4,
+            stat(
+                say("Energy", "用电量"),
+                say("Compressors, dryers and auxiliaries in the range.", "所选时段内空压机、干燥机和辅机的电量。"),
+                [target(total("air_station_15m", "energy_kwh"))],
+                KWH,
+            ),
+        ),
+    ]
+
+
+def _supply(say: Say) -> Json:
+    flow, pressure = say("flow", "流量"), say("pressure", "压力")
+    low, high = say("contract, lowest", "合同下限"), say("contract, highest", "合同上限")
+    return chart(
+        say("Flow and pressure", "流量与压力"),
+        say(
+            "Supplied flow left; pressure of the mains right, with the band of the contract. Of several "
+            "stations: the sum of flows, the mean pressure.",
+            "左轴供气流量；右轴总管压力及合同压力带。多站时：流量之和、平均压力。",
+        ),
+        [
+            *stepped(sum_of_stations("air_station_{step}", "flow_mean_m3_min"), alias=flow),
+            *stepped(mean("air_station_{step}", "pressure_mean_bar"), alias=pressure),
+            *stepped(mean("air_station_{step}", "contract_min_bar", how="min"), alias=low),
+            *stepped(mean("air_station_{step}", "contract_max_bar", how="max"), alias=high),
+        ],
+        FLOW,
+        interval="1m",
+        overrides=[second_axis(pressure, BAR), second_axis(low, BAR), second_axis(high, BAR), *band(low, high)],
+    )
+
+
+def _machines(language: str, say: Say) -> Json:
+    return table(
+        say("Compressors", "空压机"),
+        say("Last state and sums of each machine in the range.", "所选时段内各机的最近状态与合计。"),
+        [
+            target(last_by("compressor_1m", "status", "status"), variable=FINE, table=True),
+            target(last_by("compressor_15m", "loaded_s", "loaded", "sum"), table=True),
+            target(last_by("compressor_15m", "unloaded_s", "unloaded", "sum"), table=True),
+            target(last_by("compressor_15m", "energy_kwh", "energy", "sum"), table=True),
+            target(about_devices("name", "name"), table=True),
+        ],
+        [
+            station_col(language, say),
+            Col("device", say("Compressor", "空压机")),
+            Col("name", say("Name", "名称")),
+            Col("status", say("State", "状态"), words=tuple(machine_states(language))),
+            Col("loaded", say("Loaded", "加载时长"), DURATION),
+            Col("unloaded", say("Unloaded", "卸载时长"), DURATION),
+            Col("energy", say("Energy", "电量"), KWH),
+        ],
     )

@@ -1,10 +1,48 @@
 """Charging station: use, power and faults of its ports."""
 
-from grafana.boards.common import COUNT, HOURS, KW, KWH, SHARE, Say, alerts_of, links_of, variables_of
+from grafana.boards.common import (
+    COUNT,
+    HOURS,
+    KW,
+    KWH,
+    LOADING,
+    OCCUPIED,
+    SHARE,
+    Say,
+    alerts_of,
+    links_of,
+    station_col,
+    variables_of,
+)
 from grafana.layout import dashboard
-from grafana.panels import FINE, Json, chart, stat, table, target, timeline
-from grafana.queries import DEVICE, DEVICE_ALIAS, last_by_device, mean, now_sum, ratio, states, total
+from grafana.links import row_to, to_device
+from grafana.panels import FINE, Col, Json, chart, stat, stepped, table, target, timeline
+from grafana.queries import (
+    DEVICE,
+    DEVICE_ALIAS,
+    about_devices,
+    last_by,
+    mean,
+    only,
+    ratio,
+    rows,
+    states,
+    sum_of_stations,
+    total,
+)
 from grafana.states import port_states
+
+
+def uses(say: Say) -> list[tuple[str, str]]:
+    """Return (field without its unit, text) of what ports do with their time."""
+    return [
+        ("charging", say("charging", "充电")),
+        ("idle", say("occupied, not charging", "占用未充电")),
+        ("available", say("available", "空闲")),
+        ("faulted", say("faulted", "故障")),
+        ("unavailable", say("unavailable", "不可用")),
+        ("offline", say("offline", "离线")),
+    ]
 
 
 def charging(language: str, say: Say) -> Json:
@@ -13,118 +51,49 @@ def charging(language: str, say: Say) -> Json:
         f"voltair-charging-{language}",
         say("Voltair: charging station", "Voltair：充电站"),
         [
-            (
-                4,
-                [
-                    (
-                        5,
-                        stat(
-                            say("Power", "功率"),
-                            say("Sum of the ports, mean of each step.", "各充电桩之和，按步长取均值。"),
-                            target(now_sum("port_1m", "power_kw_mean"), variable=FINE),
-                            KW,
-                            interval="1m",
-                        ),
-                    ),
-                    (
-                        5,
-                        stat(
-                            say("Occupied share", "占用率"),
-                            say(
-                                "Occupied hours / all hours of the listed ports in the range.",
-                                "所选时段内占用时长 / 登记充电桩全部时长。",
-                            ),
-                            target(ratio("charging_station_15m", "occupied_h", "window_h")),
-                            SHARE,
-                        ),
-                    ),
-                    (
-                        5,
-                        stat(
-                            say("Charging share", "充电占比"),
-                            say(
-                                "Charging hours / all hours of the listed ports in the range.",
-                                "所选时段内充电时长 / 登记充电桩全部时长。",
-                            ),
-                            target(ratio("charging_station_15m", "charging_h", "window_h")),
-                            SHARE,
-                        ),
-                    ),
-                    (
-                        5,
-                        stat(
-                            say("Energy", "电量"),
-                            say("Energy of the ports in the range.", "所选时段内各充电桩的电量。"),
-                            target(total("charging_station_15m", "energy_kwh")),
-                            KWH,
-                        ),
-                    ),
-                    (
-                        4,
-                        stat(
-                            say("Sessions", "充电次数"),
-                            say("Sessions that ended in the range.", "所选时段内结束的充电次数。"),
-                            target(total("charging_station_15m", "sessions")),
-                            COUNT,
-                        ),
-                    ),
-                ],
-            ),
-            (
-                9,
-                [
-                    (
-                        24,
-                        timeline(
-                            say("State of each port", "各充电桩状态"),
-                            say(
-                                "Longest state of the last minute of each step; Offline is silence of the port.",
-                                "每个步长最后一分钟内持续最久的状态；离线指充电桩静默。",
-                            ),
-                            target(states("port_1m"), variable=FINE, alias=DEVICE_ALIAS),
-                            port_states(language),
-                        ),
-                    )
-                ],
-            ),
+            (4, _figures(say)),
+            (9, [(24, port_timeline(language, say))]),
             (
                 8,
                 [
                     (
-                        12,
+                        8,
                         chart(
                             say("Power by port", "各桩功率"),
                             say("Mean of each step, stacked.", "按步长取均值，堆叠显示。"),
-                            [
-                                target(
-                                    mean("port_1m", "power_kw_mean", by=DEVICE),
-                                    variable=FINE,
-                                    alias=DEVICE_ALIAS,
-                                )
-                            ],
+                            stepped(mean("port_{step}", "power_kw_mean", by=DEVICE), alias=DEVICE_ALIAS),
                             KW,
                             stacked=True,
                             interval="1m",
                         ),
                     ),
                     (
-                        12,
+                        8,
+                        chart(
+                            say("Loading of the transformer", "变压器负载率"),
+                            say(
+                                "Highest minute mean of apparent power / rating, in each step.",
+                                "各步长内视在功率分钟均值的最大值除以额定容量。",
+                            ),
+                            stepped(
+                                mean("charging_station_{step}", "transformer_loading_max", by='"station"', how="max"),
+                                alias="$tag_station",
+                            ),
+                            LOADING,
+                            interval="1m",
+                        ),
+                    ),
+                    (
+                        8,
                         chart(
                             say("Hours by use", "时长构成"),
-                            say("Port-hours in each step.", "每个步长内的桩时。"),
+                            say(
+                                "Hours of the ports in each step, by what they did.",
+                                "每个步长内各桩的时长，按用途划分。",
+                            ),
                             [
-                                target(
-                                    total("charging_station_1h", f"{name}_h", by="time($__interval)"),
-                                    alias=label,
-                                )
-                                for name, label in (
-                                    ("charging", say("charging", "充电")),
-                                    ("idle", say("occupied, not charging", "占用未充电")),
-                                    ("available", say("available", "空闲")),
-                                    ("faulted", say("faulted", "故障")),
-                                    ("unavailable", say("unavailable", "不可用")),
-                                    ("offline", say("offline", "离线")),
-                                )
+                                target(total("charging_station_1h", f"{name}_h", by="time($__interval)"), alias=text)
+                                for name, text in uses(say)
                             ],
                             HOURS,
                             stacked=True,
@@ -135,56 +104,24 @@ def charging(language: str, say: Say) -> Json:
                 ],
             ),
             (
-                8,
+                9,
                 [
                     (
                         8,
                         chart(
-                            say("Energy per day (UTC)", "每日电量（UTC）"),
+                            say("Energy per day", "每日电量"),
                             say(
-                                "Energy of the ports; the first bar may be part of a day.",
-                                "各充电桩电量；首柱可能不足一天。",
+                                "Energy of the ports in each whole day of the station, at its start.",
+                                "站点每个完整自然日内各充电桩的电量，标在当日起点。",
                             ),
-                            [
-                                target(
-                                    total("charging_station_1h", "energy_kwh", by='time(1d), "station"'),
-                                    alias="$tag_station",
-                                )
-                            ],
+                            [target(rows("charging_station_1d", "energy_kwh", tags='"station"'), alias="$tag_station")],
                             KWH,
                             stacked=True,
                             bars=True,
                             interval="1d",
                         ),
                     ),
-                    (
-                        16,
-                        table(
-                            say("Ports", "充电桩"),
-                            say(
-                                "Last state and sums of each port in the range.",
-                                "所选时段内各充电桩的最近状态与合计。",
-                            ),
-                            [
-                                target(
-                                    last_by_device("port_1m", "status", "status"), variable=FINE, table=True
-                                ),
-                                target(
-                                    last_by_device("port_1m", "power_kw_mean", "power"),
-                                    variable=FINE,
-                                    table=True,
-                                ),
-                                target(last_by_device("port_15m", "energy_kwh", "energy", "sum"), table=True),
-                            ],
-                            [
-                                ("station", say("Station", "站点"), None),
-                                ("device", say("Port", "充电桩"), None),
-                                ("status", say("State", "状态"), None),
-                                ("power", say("Power", "功率"), KW),
-                                ("energy", say("Energy", "电量"), KWH),
-                            ],
-                        ),
-                    ),
+                    (16, _ports(language, say)),
                 ],
             ),
         ],
@@ -194,4 +131,95 @@ def charging(language: str, say: Say) -> Json:
         description=say(
             "Use, power and faults of the ports of a charging station.", "充电站各充电桩的占用、功率与故障。"
         ),
+    )
+
+
+def port_timeline(language: str, say: Say, more: str = "") -> Json:
+    """Return the states of ports over time; `more` is a condition on them."""
+    return timeline(
+        say("State of each port", "各充电桩状态"),
+        say(
+            "State that lasted longest in the last minute (quarter, hour) of each step; a click leads to the port.",
+            "每个步长最后一分钟（一刻钟、一小时）内持续最久的状态；点击查看该桩。",
+        ),
+        stepped(only(states("port"), more) if more else states("port"), alias=DEVICE_ALIAS),
+        port_states(language),
+        to_device(say("Port detail", "充电桩详情"), "port", language, "port"),
+    )
+
+
+def _figures(say: Say) -> list[tuple[int, Json]]:
+    return [
+        (
+            5,
+            stat(
+                say("Power", "功率"),
+                say("Mean power of the ports in each step.", "各步长内充电桩的平均功率。"),
+                stepped(sum_of_stations("charging_station_{step}", "power_kw")),
+                KW,
+                interval="1m",
+            ),
+        ),
+        (
+            5,
+            stat(
+                say("Occupied share", "占用率"),
+                say(*OCCUPIED),
+                [target(ratio("charging_station_15m", "occupied_h", "window_h"))],
+                SHARE,
+            ),
+        ),
+        (
+            5,
+            stat(
+                say("Charging share", "充电占比"),
+                say(
+                    "Charging hours / all hours of the listed ports in the range.",
+                    "所选时段内充电时长 / 登记充电桩全部时长。",
+                ),
+                [target(ratio("charging_station_15m", "charging_h", "window_h"))],
+                SHARE,
+            ),
+        ),
+        (
+            5,
+            stat(
+                say("Energy", "电量"),
+                say("Energy of the ports in the range.", "所选时段内各充电桩的电量。"),
+                [target(total("charging_station_15m", "energy_kwh"))],
+                KWH,
+            ),
+        ),
+        (
+            4,
+            stat(
+                say("Sessions", "充电次数"),
+                say("Sessions that ended in the range.", "所选时段内结束的充电次数。"),
+                [target(total("charging_station_15m", "sessions"))],
+                COUNT,
+            ),
+        ),
+    ]
+
+
+def _ports(language: str, say: Say) -> Json:
+    return table(
+        say("Ports", "充电桩"),
+        say("Last state and sums of each port in the range.", "所选时段内各充电桩的最近状态与合计。"),
+        [
+            target(last_by("port_1m", "status", "status"), variable=FINE, table=True),
+            target(last_by("port_1m", "power_kw_mean", "power"), variable=FINE, table=True),
+            target(last_by("port_15m", "energy_kwh", "energy", "sum"), table=True),
+            target(about_devices("name", "name"), table=True),
+        ],
+        [
+            station_col(language, say),
+            Col(
+                "device", say("Port", "充电桩"), link=row_to(say("Port detail", "充电桩详情"), "port", language, "port")
+            ),
+            Col("name", say("Name", "名称")),
+            Col("status", say("State", "状态"), words=tuple(port_states(language))),
+            Col("power", say("Power", "功率"), KW),
+            Col("energy", say("Energy", "电量"), KWH),
+        ],
     )

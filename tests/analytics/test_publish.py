@@ -10,6 +10,7 @@ import pytest
 from naive.windows import START_MS, air_window, buckets_of, port_window, runs_of, station_of, window_of
 
 from analytics.kpis import station_kpis
+from analytics.leaks import leaks_of
 from analytics.publish import alert_row, device_rows, info_rows, session_rows, station_rows
 from analytics.sessions import sessions_ending
 from analytics.window import Window
@@ -215,7 +216,20 @@ def test_days_are_local_and_know_the_leakage() -> None:
         kpis = station_kpis(part(window, from_ms + a * HOUR_MS, from_ms + b * HOUR_MS)).kpis
         assert rows["leak_m3_min"][i] == pytest.approx(kpis["leak_m3_min"])
         assert rows["leak_share"][i] == pytest.approx(kpis["leak_share"])
+        fused = leaks_of(part(window, from_ms + a * HOUR_MS, from_ms + b * HOUR_MS))["fused"]
+        assert [rows[f"leak_{end}_m3_min"][i] for end in ("low", "high")] == [fused["low"], fused["high"]]
     assert rows["leak_m3_min"][1] > 1.5 * rows["leak_m3_min"][0]
+
+
+def test_rows_carry_what_a_chart_compares_with() -> None:
+    mains = {("air_main", "main"): {"flow_m3_min": 10.0, "pressure_bar": 6.5}}
+    band = {"contract_pressure_bar": [6.3, 7.0], "baseline_kwh_per_m3": 0.12}
+    (points,) = station_rows(air_window(station_of("compressed_air", **band), 60, mains), "15m")
+    assert points.fields["baseline_kwh_per_m3"].tolist() == [0.12] * 4
+    assert points.fields["contract_min_bar"].tolist() == [6.3] * 4
+    assert points.fields["contract_max_bar"].tolist() == [7.0] * 4
+    (bare,) = station_rows(air_window(station_of("compressed_air"), 60, mains), "15m")
+    assert not {"baseline_kwh_per_m3", "contract_min_bar", "contract_max_bar"} & set(bare.fields)
 
 
 def test_rows_of_customers_add_up_to_the_station() -> None:
@@ -378,11 +392,15 @@ def test_an_alert_is_a_point_per_transition_and_its_firing_learns_its_end() -> N
     assert fired.fields["text_zh"] == ("请重启。",)
     assert fired.fields["tags"] == ("warning,availability,firing",)
     assert fired.fields["end_time"][0] == NO_INT
+    assert (fired.fields["alert_id"], fired.fields["severity"], fired.fields["state"]) == (
+        ("a",), ("warning",), ("firing",))
+    assert fired.fields["since_ms"].tolist() == [START_MS]
     end_ms = START_MS + 90_000
     resolved = alert_row({**TRANSITION, "type": "alert.resolved", "state": "resolved", "time_ms": end_ms,
                           "resolved_ms": end_ms, "device": None})
     assert resolved.time_ms.tolist() == [end_ms, START_MS]
     assert resolved.fields["title"] == ("Resolved: p1 is faulted", None)
+    assert resolved.fields["state"] == ("resolved", None)  # the firing stays one
     assert resolved.fields["end_time"].tolist() == [end_ms, end_ms]
     assert resolved.tags["device"] == (None, None)
 
