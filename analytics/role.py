@@ -14,7 +14,7 @@ from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
 from analytics.minutely import Minutely
 from analytics.recompute import recompute
-from analytics.snapshot import Snapshots, recall, restore
+from analytics.snapshot import add_snapshot, recall, restore
 from store import orders
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
@@ -45,7 +45,6 @@ class Analytics:
         self.engine = Engine(config, self.state)
         restore(self.engine, self.state.snapshots())
         recall(self.engine, self.reader.last(self.engine.cursor, RECALLED))
-        self.snapshots = Snapshots()
         self.minutely = Minutely(self.engine, StateReader.open(self.path), config)
         self.stop = threading.Event()
         self.status = RoleStatus(role="analytics", pid=os.getpid(), started_ms=wall_ms(), updated_ms=wall_ms())
@@ -95,7 +94,7 @@ class Analytics:
         """
         self.commit()
         with TemporaryDirectory(dir=self.config.data, prefix="recompute-") as folder:
-            self.engine, self.snapshots = recompute(self.engine, self.config.data / "journal", Path(folder))
+            self.engine = recompute(self.engine, self.config.data / "journal", Path(folder))
         self.minutely = Minutely(self.engine, StateReader.open(self.path), self.config)
 
     def _recompute_if_asked(self) -> None:
@@ -129,7 +128,7 @@ class Analytics:
         """Write a checkpoint."""
         started = time.monotonic()
         checkpoint = checkpoint_of(self.engine)
-        self.snapshots.add(self.engine, checkpoint)
+        add_snapshot(self.engine, checkpoint)
         self.state.commit(checkpoint)
         self._committed_s = time.monotonic()
         self._commit_cost_s = self._committed_s - started
