@@ -28,7 +28,7 @@ class Layer:
 
     number: int
     columns: Columns
-    """Narrow: a column that is all one value takes no room."""
+    """Narrow once joined: a column that is all one value takes no room."""
     newest_ms: int
     compacted: bool = False
     """Whether only what is still needed is in it."""
@@ -58,7 +58,7 @@ class Kept:
 
     def add(self, table: Table) -> None:
         """Keep sorted rows that none of the kept ones equals."""
-        self._put(self._next, table)
+        self._put(self._next, table, columns_of(table))
         self._next += 1
         self._loose_rows += len(table)
 
@@ -67,9 +67,9 @@ class Kept:
         self.since[device] = self._next
         self.add(table)
 
-    def _put(self, number: int, table: Table, *, compacted: bool = False) -> None:
+    def _put(self, number: int, table: Table, columns: Columns | None = None, *, compacted: bool = False) -> None:
         if len(table):
-            self.layers.append(Layer(number, _narrow(table), int(table.time_ms.max()), compacted))
+            self.layers.append(Layer(number, columns or _narrow(table), int(table.time_ms.max()), compacted))
 
     def restore(self, since: Int64, layers: dict[int, Table]) -> None:
         """Take what is on disk."""

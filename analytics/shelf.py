@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from analytics.fold import annotate, fold
 from analytics.folded import METERED, NEVER, Devices, Folded
+from analytics.heads import Heads
 from analytics.keep import keep_cells, last_cells
 from analytics.kept import LAYER_ROWS, Kept
 from analytics.kernels.segments import group_starts
 from analytics.power import with_power
 from analytics.repeats import Repeats
-from analytics.table import Table, concat, empty_table, sort_and_merge, spans
+from analytics.table import Table, concat, sort_and_merge
 from telemetry.channels import Kind, Role
 from telemetry.times import DAY_MS
 
@@ -98,8 +99,7 @@ class Shelf:
         """Newest time of each device; `LONG_AGO` before the first message."""
         self.newest_seq = np.empty(0, np.int64)
         self.first_ms = np.empty(0, np.int64)
-        self.head = empty_table(kind)
-        """Last cells of each device, sorted by device."""
+        self.heads = Heads(kind)
         self.kept = Kept(kind)
         self.regions = Regions()
         self.repeats = Repeats()
@@ -113,6 +113,7 @@ class Shelf:
             self.first_ms = np.concatenate([self.first_ms, np.full(more, NEVER)])
             self.newest_seq = np.concatenate([self.newest_seq, fill])
         self.kept.grow(count)
+        self.heads.grow(count)
 
     def admit(self, table: Table) -> tuple[Table, Mask]:
         """Mark which readings, in order of arrival, are late, and which are too late for their neighbours.
@@ -166,7 +167,7 @@ class Shelf:
         """Put a batch of accepted readings, in order of arrival, into the kept rows; return what changed."""
         batch = with_power(batch, self.devices)
         new, _ = sort_and_merge(batch, self.devices.lane_rank)
-        head_of = self.head.take(spans(self.head.device, np.unique(new.device)))
+        head_of = self.heads.of(np.unique(new.device))
         ahead = (new.time_ms > self.newest_ms[new.device]) | (
             (new.time_ms == self.newest_ms[new.device]) & (new.seq > self.newest_seq[new.device])
         )
@@ -209,7 +210,7 @@ class Shelf:
         order = np.argsort(joined.device, kind="stable")
         fresh = fresh[order]
         table = annotate(joined.take(order), fresh, self.devices)
-        self._replace_head(table)
+        self.heads.put(last_cells(table, self.kind))
         self.kept.add(table.take(fresh))
         return Change(table, fold(table, fresh, self.devices), fresh=fresh, news=fresh & ~table.late)
 
@@ -222,7 +223,7 @@ class Shelf:
         after = annotate(after, fresh, self.devices)
         given = fold(after, np.ones(len(after), np.bool_), self.devices)
         self.kept.replace(device, after)
-        self._replace_head(after)
+        self.heads.put(last_cells(after, self.kind))
         newest = self.newest_ms[after.device]
         # Another connector may speak in the newest reading's millisecond: that is no correction.
         news = (after.time_ms > newest) | ((after.time_ms == newest) & (after.seq >= self.newest_seq[after.device]))
@@ -242,13 +243,6 @@ class Shelf:
             (time_ms <= region_end[device]) | (time_ms >= tail_start[device])
         )
         return changed
-
-    def _replace_head(self, table: Table) -> None:
-        """Take the last cells of the table's devices as their head."""
-        last = last_cells(table, self.kind, self.devices.lane_device)
-        others = self.head.take(~np.isin(self.head.device, last.device))
-        joined = concat([others, last])
-        self.head = joined.take(np.argsort(joined.device, kind="stable"))
 
     def _advance(self, new: Table) -> None:
         """Move newest and first times on."""

@@ -34,7 +34,7 @@ def add_snapshot(engine: Engine, checkpoint: Checkpoint) -> None:
         _add_layers(engine, name, one.shelf, checkpoint)
         checkpoint.snapshots.append((f"{name}/state", _encode_kind(one)))
         used += [one.latest.session, np.array(one.lanes.connector, np.int64)]
-        used.append(_texts_of(one.shelf.head, one.shelf.kind))
+        used.append(_texts_of(one.shelf.heads.all(), one.shelf.kind))
     checkpoint.snapshots.append(("texts", msgspec.msgpack.encode(_named(engine, np.concatenate(used)))))
     checkpoint.snapshots.append(("alerts", engine.alerts.snapshot()))
     checkpoint.snapshots.append(("engine", msgspec.msgpack.encode({
@@ -134,7 +134,7 @@ def _restore_kind(
     shelf.regions.start_ms, shelf.regions.end_ms = arrays["region_start"], arrays["region_end"]
     gaps = arrays["gaps"].reshape(-1, 4).tolist()
     one.gaps.waiting = {(d, last): (off, heard) for d, last, off, heard in gaps}
-    shelf.head = _renumbered(table_of(_without("head/", arrays), kind), kind, renumber)
+    shelf.heads.restore(_renumbered(table_of(_without("head/", arrays), kind), kind, renumber))
     beginning = _layer_key(name, 0)[:-1]
     layers = {}
     for key, data in snapshots.items():
@@ -169,7 +169,7 @@ def _encode_kind(one: KindState) -> bytes:
         "region_end": shelf.regions.end_ms,
         "gaps": np.array([[*k, *v] for k, v in one.gaps.waiting.items()], np.int64),
     }
-    arrays |= {f"head/{name}": column for name, column in columns_of(shelf.head).items()}
+    arrays |= {f"head/{name}": column for name, column in columns_of(shelf.heads.all()).items()}
     return encode_arrays(arrays)
 
 

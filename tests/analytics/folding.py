@@ -147,6 +147,7 @@ class Folding:
         out: dict[str, list[tuple[object, ...]]] = {d: [] for d in self.names}
         for one in self.kinds.values():
             states = PORT_STATUS if one.shelf.kind is PORT else MACHINE_STATE
+            one.runs.settle()
             for (device, start, seq), run in sorted(one.runs.runs.items()):
                 if run.length_ms > 0:
                     state = states[run.state] if run.state >= 0 else ""
