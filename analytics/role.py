@@ -24,6 +24,12 @@ from telemetry.config import Config
 from telemetry.errors import JournalError, StoreError
 
 POLL_S = 0.02
+PAUSES = 4.0
+"""Between two steps it waits this many times as long as the last one took, so that more comes at once: a step costs as
+much for ten readings as for several hundred, and would otherwise fill a core with small ones at any rate."""
+LONGEST_PAUSE_S = 0.1
+BACKLOG = 10_000
+"""Readings of a step from which on it is behind, and does not wait."""
 CHECKPOINT_S = 2.0
 CHECKPOINT_READINGS = 200_000
 COST_LIMIT = 5.0
@@ -68,9 +74,11 @@ class Analytics:
         """Work until told to stop."""
         self._work_off_minutes()
         while not self.stop.is_set():
+            began, done = time.monotonic(), self.engine.counters["analysed"]
             if not self.step():
                 self._commit_if_due()
-                self.stop.wait(POLL_S)
+            if self.engine.counters["analysed"] - done < BACKLOG:
+                self.stop.wait(min(max(POLL_S, PAUSES * (time.monotonic() - began)), LONGEST_PAUSE_S))
             self._say()
         self.commit()
 
