@@ -60,6 +60,7 @@ def _checkpoint_kind(engine: Engine, name: str, one: KindState, out: Checkpoint)
     newest = {s: int(engine.now_ms[i]) - 2 * HOUR_MS for i, s in enumerate(engine.stations)}
     one.minutes.forget(lambda key: key[1] >= newest[key[0]])
     states = PORT_STATUS if one.shelf.kind is PORT else MACHINE_STATE
+    one.runs.settle()
     for key in sorted(one.runs.dirty):
         run, place = one.runs.runs[key], engine.keys[key[0]]
         body = RunBody(

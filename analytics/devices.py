@@ -1,6 +1,7 @@
 """Devices, connectors and texts as small integers, and what the registry says of each device."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,22 @@ class Lanes:
         self.place: list[int] = []
         """Position among the lanes of its device, in order of first appearance."""
         self._count: dict[int, int] = {}
+        self._plain = np.empty(0, np.int64)
+        """(devices,) lane of a device's readings without a connector, -1 where it is not known."""
 
     def of(self, device: Int64, connector: Int64) -> Int64:
         """Return the lane of each (device, connector), making new ones."""
+        if not len(device) or connector.any():
+            return self._look_up(device, connector)
+        more = int(device.max()) + 1 - len(self._plain)
+        if more > 0:
+            self._plain = np.concatenate([self._plain, np.full(more, -1)])
+        new = self._plain[device] < 0
+        if new.any():
+            self._plain[device[new]] = self._look_up(device[new], connector[new])
+        return self._plain[device]
+
+    def _look_up(self, device: Int64, connector: Int64) -> Int64:
         pairs, inverse = np.unique((device << 32) | connector, return_inverse=True)
         lanes = np.array([self._lane(int(p >> 32), int(p & 0xFFFFFFFF)) for p in pairs], np.int64)
         return lanes[inverse]
@@ -71,12 +85,25 @@ def make_devices(
     old
         Earlier settings, of which the first times of registers are kept.
     """
-    n, n_lanes = len(keys), len(lanes.device)
-    offline = np.full(n, 300_000, np.int64)
-    hold = np.zeros(n, np.bool_)
+    none = np.empty(0, np.int64)
+    no = np.empty(0)
+    empty = Devices(
+        kind, none, none.astype(np.bool_), {"energy_kwh": no, "volume_m3": no}, none, none, none,
+        {register: none for register in METERED if register in kind.value_index}, no, none, texts.all,
+    )
+    if old is not None:
+        empty = replace(empty, first_register_ms=old.first_register_ms)
+    return grown(empty, keys, registry, lanes)
+
+
+def grown(known: Devices, keys: Sequence[DeviceKey], registry: Registry, lanes: Lanes) -> Devices:
+    """Return settings with those of devices and lanes that have come since, which alone are looked up."""
+    kind, done = known.kind, len(known.offline_after_ms)
+    n, n_lanes = len(keys) - done, len(lanes.device)
+    offline, hold = np.full(n, 300_000, np.int64), np.zeros(n, np.bool_)
     rated_kw, rated_flow = np.full(n, np.nan), np.full(n, np.nan)
     current_v, phases = np.full(n, np.nan), np.ones(n, np.int64)
-    for i, key in enumerate(keys):
+    for i, key in enumerate(keys[done:]):
         if key.kind != kind.name:
             continue
         station = registry.station(key.station, station_kind_of(key.kind))
@@ -89,26 +116,31 @@ def make_devices(
             phases[i] = device.phases or 1
             if device.power_from == "current":
                 current_v[i] = station.nominal_voltage_of(device)
-    connectors = [texts.all[c] for c in lanes.connector]
-    rank = np.zeros(n_lanes, np.int64)
-    rank[np.argsort(np.array(connectors, dtype=object), kind="stable")] = np.arange(n_lanes)
-    first = {}
-    for register in METERED:
-        if register in kind.value_index:
-            first[register] = np.full(n_lanes, NEVER)
-            if old is not None:
-                known = old.first_register_ms[register]
-                first[register][: len(known)] = known
-    return Devices(
-        kind,
-        offline,
-        hold,
-        {"energy_kwh": rated_kw * AMOUNT_SCALE / HOUR_MS, "volume_m3": rated_flow * AMOUNT_SCALE / MINUTE_MS},
-        np.array(lanes.device, np.int64),
-        np.array(lanes.place, np.int64),
-        rank,
-        first,
-        current_v,
-        phases,
-        texts.all,
+    rating = {
+        "energy_kwh": rated_kw * AMOUNT_SCALE / HOUR_MS, "volume_m3": rated_flow * AMOUNT_SCALE / MINUTE_MS,
+    }
+    done_lanes = len(known.lane_rank)
+    return replace(
+        known,
+        offline_after_ms=np.concatenate([known.offline_after_ms, offline]),
+        hold=np.concatenate([known.hold, hold]),
+        rating={name: np.concatenate([known.rating[name], more]) for name, more in rating.items()},
+        lane_device=np.concatenate([known.lane_device, np.array(lanes.device[done_lanes:], np.int64)]),
+        lane_place=np.concatenate([known.lane_place, np.array(lanes.place[done_lanes:], np.int64)]),
+        lane_rank=known.lane_rank if n_lanes == done_lanes else _ranks(lanes.connector, known.texts),
+        first_register_ms={
+            register: np.concatenate([first, np.full(n_lanes - len(first), NEVER)])
+            for register, first in known.first_register_ms.items()
+        },
+        current_v=np.concatenate([known.current_v, current_v]),
+        phases=np.concatenate([known.phases, phases]),
     )
+
+
+def _ranks(connector: Sequence[int], texts: Sequence[str]) -> Int64:
+    """Return the place of each lane's connector among all names of connectors, in order of name."""
+    numbers, inverse = np.unique(np.array(connector, np.int64), return_inverse=True)
+    names = [texts[n] for n in numbers.tolist()]
+    rank = np.empty(len(names), np.int64)
+    rank[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    return rank[inverse]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analytics.alerts import Alerts, News
 from analytics.arrive import to_table
 from analytics.books import MinuteBook, from_buckets
-from analytics.devices import Lanes, Texts, make_devices
+from analytics.devices import Lanes, Texts, grown, make_devices
 from analytics.folded import NEVER
 from analytics.gaps import Gaps
 from analytics.gather import Block
@@ -275,7 +275,9 @@ class Engine:
         for name in sorted({key.kind for key in new}):
             if name not in self.kinds:
                 self.kinds[name] = self._new_kind(KIND_BY_NAME[name])
-        self._use_registry(self.registry)
+        self._judge_new()
+        for one in self.kinds.values():
+            self.refresh(one)
 
     def _new_kind(self, kind: Kind) -> KindState:
         lanes = Lanes()
@@ -290,10 +292,8 @@ class Engine:
         return KindState(shelf, Latest(kind), minutes, RunBook(lambda k: self._load_run(kind, k)), lanes, Gaps())
 
     def refresh(self, one: KindState) -> None:
-        """Bring settings, lanes and arrays of a kind up to what is known."""
-        one.shelf.devices = make_devices(
-            one.shelf.kind, self.keys, self.registry, one.lanes, self.texts, one.shelf.devices
-        )
+        """Bring settings, lanes and arrays of a kind up to what has come."""
+        one.shelf.devices = grown(one.shelf.devices, self.keys, self.registry, one.lanes)
         for part in (one.shelf, one.latest, one.gaps):
             part.grow(len(self.keys))
 
@@ -321,15 +321,27 @@ class Engine:
     def _use_registry(self, registry: Registry) -> None:
         self.registry = registry
         self.alerts.reload(registry=registry)
+        self.mismatch = np.empty(0, np.bool_)
+        self._judge_new()
+        for one in self.kinds.values():
+            one.shelf.devices = make_devices(
+                one.shelf.kind, self.keys, registry, one.lanes, self.texts, one.shelf.devices
+            )
+            self.refresh(one)
+
+    def _judge_new(self) -> None:
+        """Compare devices that have not been compared with the registry yet."""
+        registry = self.registry
         for i, name in enumerate(self.stations):
             if name in registry.stations:
                 self.station_kind[i] = registry.stations[name].kind
-        listed = {name: {d: k for k in KIND_BY_NAME for d in s.listed(k)} for name, s in registry.stations.items()}
-        self.mismatch = np.array(
-            [listed.get(k.station, {}).get(k.device, k.kind) != k.kind for k in self.keys], np.bool_
-        )
-        for one in self.kinds.values():
-            self.refresh(one)
+        new = self.keys[len(self.mismatch):]
+        listed = {
+            name: {d: k for k in KIND_BY_NAME for d in registry.stations[name].listed(k)}
+            for name in {key.station for key in new} & registry.stations.keys()
+        }
+        found = [listed.get(k.station, {}).get(k.device, k.kind) != k.kind for k in new]
+        self.mismatch = np.concatenate([self.mismatch, np.array(found, np.bool_)])
 
     def _stations_of(self, devices: Int64) -> list[str]:
         return [self.stations[s] for s in self.station_of[devices]]

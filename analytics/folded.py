@@ -41,7 +41,7 @@ class Devices:
     lane_place: Int64
     """Position of a lane among the lanes of its device."""
     lane_rank: Int64
-    """Order of lanes by connector name: that of rows with the same time and `seq`, whichever arrived first."""
+    """Order of connectors by name: that of rows of a device with the same time and `seq`, whichever arrived first."""
     first_register_ms: dict[str, Int64]
     """Register -> (lanes,) time of its first value; `NEVER` where there is none."""
     current_v: NDArray[np.float64]

@@ -98,11 +98,23 @@ def _mark(
             needed[rows[position[same]]] = True
 
 
-def last_cells(table: Table, kind: Kind, lane_device: Int64) -> Table:
-    """Return of each device the last cells of every channel, and its last row."""
-    device = np.unique(table.device)
-    end = np.full(len(device), (1 << _LANE_SHIFT) - 1, np.int64)
-    none = np.empty(0, np.int64)
-    return keep_cells(
-        table, kind, np.zeros(len(table), np.bool_), (device, end), (none, none), lane_device
-    )
+def last_cells(table: Table, kind: Kind) -> Table:
+    """Return of each device of a sorted table the last cells of every channel (8 of a register), and its last row."""
+    lanes = np.argsort(table.lane, kind="stable")
+    keep_row = np.r_[table.device[1:] != table.device[:-1], np.ones(min(len(table), 1), np.bool_)]
+    values, codes = table.values.copy(), table.codes.copy()
+    for cells, channels, missing in ((values, kind.values, np.nan), (codes, kind.codes, -1)):
+        known = ~np.isnan(cells) if missing != missing else cells >= 0  # noqa: PLR0124 - NaN is not itself
+        for column in np.flatnonzero(known.any(axis=0)).tolist():
+            valid = known[:, column]
+            rows = lanes[valid[lanes]]
+            lane = table.lane[rows]
+            depth = REGISTER_DEPTH if channels[column].role is Role.REGISTER else 1
+            # A row is among the last `depth` of its lane where the row that many places on is of another one.
+            last = np.ones(len(rows), np.bool_)
+            last[:-depth] = lane[depth:] != lane[:-depth]
+            needed = np.zeros(len(table), np.bool_)
+            needed[rows[last]] = True
+            cells[~needed, column] = missing
+            keep_row |= needed
+    return table.put(values=values, codes=codes).take(keep_row)

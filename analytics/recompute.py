@@ -14,7 +14,7 @@ from analytics.alerts import Alerts
 from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
 from analytics.rules.load import RulePack
-from analytics.snapshot import Snapshots
+from analytics.snapshot import add_snapshot
 from store.journal import EntryType, segment_files
 from store.journal_reader import JournalReader
 from store.state import Checkpoint, StateWriter
@@ -32,7 +32,7 @@ _KEPT = (
 """What the new engine takes over from the old one."""
 
 
-def recompute(engine: Engine, journal: Path, folder: Path) -> tuple[Engine, Snapshots]:
+def recompute(engine: Engine, journal: Path, folder: Path) -> Engine:
     """Return an engine that stands where `engine` stands, in its state.db, with every reading in its place.
 
     Parameters
@@ -108,7 +108,7 @@ def _in_order(path: Path) -> Iterator[Frame]:
             yield frame.take(order[start : start + CHUNK])
 
 
-def _take_over(engine: Engine, fresh: Engine, made: Path) -> tuple[Engine, Snapshots]:
+def _take_over(engine: Engine, fresh: Engine, made: Path) -> Engine:
     """Put what was made into the state.db of `engine`, in one transaction with the engine's own state."""
     for name in _KEPT:
         setattr(fresh, name, getattr(engine, name))
@@ -121,7 +121,6 @@ def _take_over(engine: Engine, fresh: Engine, made: Path) -> tuple[Engine, Snaps
         minutes = range(hour_ms // MINUTE_MS, min(hour_ms + HOUR_MS, published) // MINUTE_MS)
         fresh.kinds[kind].minutes.corrected.setdefault(station, set()).update(minutes)
     checkpoint: Checkpoint = checkpoint_of(fresh)
-    snapshots = Snapshots()
-    snapshots.add(fresh, checkpoint)
+    add_snapshot(fresh, checkpoint)
     engine.state.adopt(made, checkpoint)
-    return fresh, snapshots
+    return fresh

@@ -14,7 +14,7 @@ from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
 from analytics.minutely import Minutely
 from analytics.recompute import recompute
-from analytics.snapshot import Snapshots, recall, restore
+from analytics.snapshot import add_snapshot, recall, restore
 from store import orders
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
@@ -25,6 +25,12 @@ from telemetry.config import Config
 from telemetry.errors import JournalError, StoreError
 
 POLL_S = 0.02
+PAUSES = 4.0
+"""Between two steps it waits this many times as long as the last one took, so that more comes at once: a step costs as
+much for ten readings as for several hundred, and would otherwise fill a core with small ones at any rate."""
+LONGEST_PAUSE_S = 0.1
+BACKLOG = 10_000
+"""Readings of a step from which on it is behind, and does not wait."""
 CHECKPOINT_S = 2.0
 CHECKPOINT_READINGS = 200_000
 COST_LIMIT = 5.0
@@ -46,7 +52,6 @@ class Analytics:
         self.engine = Engine(config, self.state)
         restore(self.engine, self.state.snapshots())
         recall(self.engine, self.reader.last(self.engine.cursor, RECALLED))
-        self.snapshots = Snapshots()
         self.minutely = Minutely(self.engine, StateReader.open(self.path), config)
         self.stop = threading.Event()
         self.status = RoleStatus(role="analytics", pid=os.getpid(), started_ms=wall_ms(), updated_ms=wall_ms())
@@ -70,9 +75,11 @@ class Analytics:
         """Work until told to stop."""
         self._work_off_minutes()
         while not self.stop.is_set():
+            began, done = time.monotonic(), self.engine.counters["analysed"]
             if not self.step():
                 self._commit_if_due()
-                self.stop.wait(POLL_S)
+            if self.engine.counters["analysed"] - done < BACKLOG:
+                self.stop.wait(min(max(POLL_S, PAUSES * (time.monotonic() - began)), LONGEST_PAUSE_S))
             self._say()
         self.commit()
 
@@ -96,7 +103,7 @@ class Analytics:
         """
         self.commit()
         with TemporaryDirectory(dir=self.config.data, prefix="recompute-") as folder:
-            self.engine, self.snapshots = recompute(self.engine, self.config.data / "journal", Path(folder))
+            self.engine = recompute(self.engine, self.config.data / "journal", Path(folder))
         self.minutely = Minutely(self.engine, StateReader.open(self.path), self.config)
 
     def _recompute_if_asked(self) -> None:
@@ -132,7 +139,7 @@ class Analytics:
         """Write a checkpoint."""
         started = time.monotonic()
         checkpoint = checkpoint_of(self.engine)
-        self.snapshots.add(self.engine, checkpoint)
+        add_snapshot(self.engine, checkpoint)
         self.state.commit(checkpoint)
         self._committed_s = time.monotonic()
         self._commit_cost_s = self._committed_s - started

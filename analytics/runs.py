@@ -32,47 +32,106 @@ class Run:
     error_code: int = -1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """What the rows of a change say of their runs, in order of device and time."""
+
+    device: Int64
+    run_ms: Int64
+    run_seq: Int64
+    fresh: NDArray[np.bool_]
+    state: NDArray[np.int8]
+    charging: NDArray[np.bool_]
+    session: Int64
+    power_kw: NDArray[np.float64]
+    stop_reason: Int64
+    error_code: Int64
+    length_ms: Int64
+    """Amounts are those from a row to the next."""
+    energy_n: Int64
+
+
 @dataclass(slots=True)
 class RunBook:
-    """Runs of one kind that are open or have changed since the last checkpoint."""
+    """Runs of one kind that are open or have changed since the last checkpoint. Changes wait until `settle`."""
 
     load: Callable[[RunKey], Run | None]
     runs: dict[RunKey, Run] = field(default_factory=dict)
     dirty: set[RunKey] = field(default_factory=set)
     gone: set[RunKey] = field(default_factory=set)
+    _waiting: list[_Rows] = field(default_factory=list)
 
     def put(self, change: Change, power: int | None, stop: int | None, error: int | None) -> None:
-        """Add what a batch changed; `power`, `stop`, `error` are columns of the kind, None where it has none."""
+        """Take what a batch changed; `power`, `stop`, `error` are columns of the kind, None where it has none."""
         t = change.table
-        group, keys = _groups(t)
         if change.before is not None and change.before_table is not None:
-            before_group, before_keys = _groups(change.before_table)
-            self._add(change.before, before_group, before_keys, -1)
-            for key in set(before_keys) - set(keys):
-                self.runs.pop(key, None)
-                self.dirty.discard(key)
-                self.gone.add(key)
-        rows = np.flatnonzero(change.fresh)
-        mine = group[rows]
-        last = np.full(len(keys), -1)
-        # Rows are in order of time: the last assignment to a group stands.
-        last[mine] = rows
-        peak = _group_peak(t, rows, mine, len(keys), power)
-        stops = _group_last(t.codes, rows, mine, len(keys), stop)
-        errors = _group_last(t.codes, rows, mine, len(keys), error)
-        for k in np.flatnonzero(last >= 0).tolist():
-            key, row = keys[k], last[k]
-            run = self._get(key)
-            if run is None:
-                run = self.runs[key] = Run()
-            # Runs of no length may share a key with the one that follows them at once: the last row speaks.
-            run.state, run.charging, run.session = int(t.state[row]), bool(t.charging[row]), int(t.session[row])
-            run.peak_kw = float(np.fmax(run.peak_kw, peak[k]))
-            run.stop_reason = stops[k] if stops[k] >= 0 else run.stop_reason
-            run.error_code = errors[k] if errors[k] >= 0 else run.error_code
-            self.gone.discard(key)
-            self.dirty.add(key)
-        self._add(change.after, group, keys, 1)
+            self._take_away(change.before, change.before_table, t)
+        n = len(t)
+        self._waiting.append(_Rows(
+            t.device, t.run_ms, t.run_seq, change.fresh, t.state, t.charging, t.session,
+            np.full(n, np.nan) if power is None else t.values[:, power].copy(),
+            np.full(n, -1) if stop is None else t.codes[:, stop].copy(),
+            np.full(n, -1) if error is None else t.codes[:, error].copy(),
+            _per_row(change.after, n, "ms"), _per_row(change.after, n, "energy_n"),
+        ))
+
+    def _take_away(self, before: Folded, table: Table, after: Table) -> None:
+        """Subtract what the rows of a table have added; runs that are not there after the change are gone."""
+        self.settle()
+        group, keys = _groups(table)
+        for column, attribute in (("ms", "length_ms"), ("energy_n", "energy_n")):
+            total = np.zeros(len(keys), np.int64)
+            np.add.at(total, group, _per_row(before, len(table), column))
+            for k in np.flatnonzero(total).tolist():
+                run = self._get(keys[k])
+                if run is not None:
+                    setattr(run, attribute, getattr(run, attribute) - int(total[k]))
+                    self.dirty.add(keys[k])
+        for key in set(keys) - set(_groups(after)[1]):
+            self.runs.pop(key, None)
+            self.dirty.discard(key)
+            self.gone.add(key)
+
+    def settle(self) -> None:
+        """Add what waits to the runs."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        r = _Rows(*(np.concatenate([getattr(w, name) for w in waiting]) for name in _Rows.__slots__))
+        order = np.lexsort((r.run_seq, r.run_ms, r.device))
+        r = _Rows(*(getattr(r, name)[order] for name in _Rows.__slots__))
+        same = (r.device[1:] == r.device[:-1]) & (r.run_ms[1:] == r.run_ms[:-1]) & (r.run_seq[1:] == r.run_seq[:-1])
+        starts = np.flatnonzero(np.r_[True, ~same])
+        place = np.arange(len(order))
+
+        def last(valid: NDArray[np.bool_]) -> Int64:
+            """Return the last valid row of each run, -1 where there is none."""
+            found: Int64 = np.maximum.reduceat(np.where(valid, place, -1), starts)
+            return found
+
+        stop, error = last(r.fresh & (r.stop_reason >= 0)), last(r.fresh & (r.error_code >= 0))
+        row = last(r.fresh)
+        for k, (device, run_ms, run_seq, at, state, charging, session, peak, length, energy) in enumerate(zip(
+            r.device[starts].tolist(), r.run_ms[starts].tolist(), r.run_seq[starts].tolist(), row.tolist(),
+            r.state[row].tolist(), r.charging[row].tolist(), r.session[row].tolist(),
+            np.fmax.reduceat(np.where(r.fresh, r.power_kw, np.nan), starts).tolist(),
+            np.add.reduceat(r.length_ms, starts).tolist(), np.add.reduceat(r.energy_n, starts).tolist(), strict=True,
+        )):
+            key = (device, run_ms, run_seq)
+            run = self._get(key) if at >= 0 or length or energy else None
+            if at >= 0:
+                if run is None:
+                    run = self.runs[key] = Run()
+                # Runs of no length may share a key with the one that follows them at once: the last row speaks.
+                run.state, run.charging, run.session = state, charging, session
+                run.peak_kw = float(np.fmax(run.peak_kw, peak))
+                run.stop_reason = int(r.stop_reason[stop[k]]) if stop[k] >= 0 else run.stop_reason
+                run.error_code = int(r.error_code[error[k]]) if error[k] >= 0 else run.error_code
+                self.gone.discard(key)
+            if run is not None:
+                run.length_ms += length
+                run.energy_n += energy
+                self.dirty.add(key)
 
     def forget(self, latest: Latest) -> None:
         """After a checkpoint: keep only the open run of each device in memory."""
@@ -89,18 +148,14 @@ class RunBook:
                 self.runs[key] = run
         return run
 
-    def _add(self, folded: Folded, group: Int64, keys: list[RunKey], sign: int) -> None:
-        for column, attribute in (("ms", "length_ms"), ("energy_n", "energy_n")):
-            total = np.zeros(len(keys), np.int64)
-            for name, rows, amounts in zip(folded.run_columns, folded.run_rows, folded.run_amounts, strict=True):
-                if name == column:
-                    np.add.at(total, group[rows], amounts)
-            for k in np.flatnonzero(total).tolist():
-                run = self._get(keys[k])
-                if run is None:
-                    continue
-                setattr(run, attribute, getattr(run, attribute) + sign * int(total[k]))
-                self.dirty.add(keys[k])
+
+def _per_row(folded: Folded, n: int, column: str) -> Int64:
+    """Return (n,) the amounts of a column, by the row at which they begin."""
+    total = np.zeros(n, np.int64)
+    for name, rows, amounts in zip(folded.run_columns, folded.run_rows, folded.run_amounts, strict=True):
+        if name == column:
+            np.add.at(total, rows, amounts)
+    return total
 
 
 def _groups(table: Table) -> tuple[Int64, list[RunKey]]:
@@ -110,19 +165,3 @@ def _groups(table: Table) -> tuple[Int64, list[RunKey]]:
     place = np.stack([table.device, table.run_ms, table.run_seq], 1)
     first = np.r_[True, (place[1:] != place[:-1]).any(axis=1)]
     return np.cumsum(first) - 1, [(d, t, q) for d, t, q in place[first].tolist()]
-
-
-def _group_peak(table: Table, rows: Int64, group: Int64, count: int, column: int | None) -> NDArray[np.float64]:
-    peak = np.full(count, np.nan)
-    if column is not None:
-        np.fmax.at(peak, group, table.values[rows, column])
-    return peak
-
-
-def _group_last(codes: Int64, rows: Int64, group: Int64, count: int, column: int | None) -> list[int]:
-    last = np.full(count, -1)
-    if column is not None:
-        cell = codes[rows, column]
-        valid = np.flatnonzero(cell >= 0)
-        last[group[valid]] = cell[valid]
-    return list(last.tolist())

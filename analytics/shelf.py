@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from analytics.fold import annotate, fold
 from analytics.folded import METERED, NEVER, Devices, Folded
+from analytics.heads import Heads
 from analytics.keep import keep_cells, last_cells
+from analytics.kept import LAYER_ROWS, Kept
 from analytics.kernels.segments import group_starts
 from analytics.power import with_power
 from analytics.repeats import Repeats
-from analytics.table import Table, concat, empty_table, sort_and_merge, sorted_rows
+from analytics.table import Table, concat, sort_and_merge
 from telemetry.channels import Kind, Role
 from telemetry.times import DAY_MS
 
@@ -97,14 +99,8 @@ class Shelf:
         """Newest time of each device; `LONG_AGO` before the first message."""
         self.newest_seq = np.empty(0, np.int64)
         self.first_ms = np.empty(0, np.int64)
-        self.head = empty_table(kind)
-        """Last cells of each device, sorted by device."""
-        self.base = empty_table(kind)
-        """Kept rows, sorted; rows of `recent` come after them."""
-        self.recent: list[Table] = []
-        self.base_version = 0
-        """Grows whenever `base` is rewritten and `recent` emptied."""
-        self._recent_rows = 0
+        self.heads = Heads(kind)
+        self.kept = Kept(kind)
         self.regions = Regions()
         self.repeats = Repeats()
 
@@ -116,6 +112,8 @@ class Shelf:
             self.newest_ms = np.concatenate([self.newest_ms, fill])
             self.first_ms = np.concatenate([self.first_ms, np.full(more, NEVER)])
             self.newest_seq = np.concatenate([self.newest_seq, fill])
+        self.kept.grow(count)
+        self.heads.grow(count)
 
     def admit(self, table: Table) -> tuple[Table, Mask]:
         """Mark which readings, in order of arrival, are late, and which are too late for their neighbours.
@@ -169,7 +167,7 @@ class Shelf:
         """Put a batch of accepted readings, in order of arrival, into the kept rows; return what changed."""
         batch = with_power(batch, self.devices)
         new, _ = sort_and_merge(batch, self.devices.lane_rank)
-        head_of = self._head_rows(np.unique(new.device))
+        head_of = self.heads.of(np.unique(new.device))
         ahead = (new.time_ms > self.newest_ms[new.device]) | (
             (new.time_ms == self.newest_ms[new.device]) & (new.seq > self.newest_seq[new.device])
         )
@@ -182,15 +180,9 @@ class Shelf:
             late = np.isin(batch.device, slow)
             changes.append(self._full(batch.take(late), slow))
         self._advance(new)
-        self._compact_if_due()
+        if self.kept.overdue():
+            self.tidy()
         return changes
-
-    def _head_rows(self, device: Int64) -> Table:
-        first = np.searchsorted(self.head.device, device, "left")
-        last = np.searchsorted(self.head.device, device, "right")
-        count = last - first
-        index = np.repeat(first - np.cumsum(count) + count, count) + np.arange(count.sum())
-        return self.head.take(index)
 
     def _fallen(self, table: Table) -> Int64:
         """Return the devices with a register that falls among its last values."""
@@ -218,26 +210,20 @@ class Shelf:
         order = np.argsort(joined.device, kind="stable")
         fresh = fresh[order]
         table = annotate(joined.take(order), fresh, self.devices)
-        self._replace_head(table)
-        kept = table.take(fresh)
-        self.recent.append(kept)
-        self._recent_rows += len(kept)
+        self.heads.put(last_cells(table, self.kind))
+        self.kept.add(table.take(fresh))
         return Change(table, fold(table, fresh, self.devices), fresh=fresh, news=fresh & ~table.late)
 
     def _full(self, late: Table, device: Int64) -> Change:
-        self._settle()
-        mine = np.isin(self.base.device, device)
-        before = self.base.take(mine)
+        before = self.kept.rows_of(device, self.devices.lane_rank)
         taken = fold(before, np.ones(len(before), np.bool_), self.devices)
         self._note_first_registers(late)
         after, replaced = sort_and_merge(concat([before, late]), self.devices.lane_rank)
         fresh = self._changed(after, late)
         after = annotate(after, fresh, self.devices)
         given = fold(after, np.ones(len(after), np.bool_), self.devices)
-        rest = concat([self.base.take(~mine), after])
-        self.base = rest.take(np.argsort(rest.device, kind="stable"))
-        self.base_version += 1
-        self._replace_head(after)
+        self.kept.replace(device, after)
+        self.heads.put(last_cells(after, self.kind))
         newest = self.newest_ms[after.device]
         # Another connector may speak in the newest reading's millisecond: that is no correction.
         news = (after.time_ms > newest) | ((after.time_ms == newest) & (after.seq >= self.newest_seq[after.device]))
@@ -258,13 +244,6 @@ class Shelf:
         )
         return changed
 
-    def _replace_head(self, table: Table) -> None:
-        """Take the last cells of the table's devices as their head."""
-        last = last_cells(table, self.kind, self.devices.lane_device)
-        others = self.head.take(~np.isin(self.head.device, last.device))
-        joined = concat([others, last])
-        self.head = joined.take(np.argsort(joined.device, kind="stable"))
-
     def _advance(self, new: Table) -> None:
         """Move newest and first times on."""
         np.minimum.at(self.first_ms, new.device, new.time_ms)
@@ -276,51 +255,54 @@ class Shelf:
         self.newest_ms[device[ahead]] = time_ms[ahead]
         self.newest_seq[device[ahead]] = seq[ahead]
 
-    def _settle(self) -> None:
-        """Merge the recent rows into the base."""
-        if self.recent:
-            self.base = sorted_rows(concat([self.base, *self.recent]), self.devices.lane_rank)
-            self.recent, self._recent_rows = [], 0
-            self.base_version += 1
+    def tidy(self) -> None:
+        """Join layers, and forget what no late reading can need any more once it is worth the work."""
+        self.kept.join(self.devices.lane_rank)
+        horizon_ms = int(self.newest_ms.max(initial=LONG_AGO)) - self._reorder_ms
+        first, again = self.kept.old_rows(horizon_ms)
+        if first > max(LAYER_ROWS, 2 * again):
+            self.compact(horizon_ms)
 
-    def _compact_if_due(self) -> None:
-        if self._recent_rows > max(50_000, len(self.base)) or len(self.recent) > 2_000:
-            self.compact()
+    def compact(self, before_ms: int = NEVER) -> None:
+        """Forget the rows that no late reading can need any more, in layers that hold nothing from `before_ms` on.
 
-    def compact(self) -> None:
-        """Forget the rows that no late reading can need any more."""
-        self._settle()
-        base, regions = self.base, self.regions
+        What is needed of some layers holds all that is needed of them when all are looked at together: the last
+        cells before a time are among the last ones of their layers. Between the ends of a closed gap rows never lie
+        in several layers: late ones came with all rows of their device.
+        """
+        self.kept.compact(before_ms, self.devices.lane_rank, self._needed)
+
+    def _needed(self, rows: Table) -> Table:
+        regions = self.regions
         regions.keep(self.newest_ms[regions.device] - regions.start_ms <= self._backfill_ms)
         tail_start = self.newest_ms - self._reorder_ms
-        whole = base.time_ms >= tail_start[base.device]
-        self._split_closed_regions()
-        self._keep_open_regions(whole, np.flatnonzero(self._is_open()))
-        self._keep_measured(whole)
-        device = np.unique(base.device)
+        whole = rows.time_ms >= tail_start[rows.device]
+        self._split_closed_regions(rows)
+        self._keep_open_regions(rows, whole, np.flatnonzero(self._is_open()))
+        self._keep_measured(rows, whole)
+        device = np.unique(rows.device)
         before = (
             np.concatenate([device, regions.device, regions.device]),
             np.concatenate([tail_start[device], regions.start_ms + 1, regions.end_ms]),
         )
         after = (regions.device, regions.end_ms)
-        self.base = keep_cells(base, self.kind, whole, before, after, self.devices.lane_device)
-        self.base_version += 1
+        return keep_cells(rows, self.kind, whole, before, after, self.devices.lane_device)
 
     def _is_open(self) -> Mask:
         regions = self.regions
         still: Mask = self.newest_ms[regions.device] - regions.end_ms <= OPEN_MS
         return still
 
-    def _split_closed_regions(self) -> None:
+    def _split_closed_regions(self, rows: Table) -> None:
         """Take what was filled out of closed gaps: its rows are about to go, and without them nothing fits between."""
-        base, regions = self.base, self.regions
-        key = (base.device << 43) | base.time_ms
+        regions = self.regions
+        key = (rows.device << 43) | rows.time_ms
         first = np.searchsorted(key, (regions.device << 43) | regions.start_ms, "left")
         last = np.searchsorted(key, (regions.device << 43) | regions.end_ms, "right")
         filled = np.zeros(len(first), np.bool_)
         parts = [np.empty((0, 3), np.int64)]
         for i in np.flatnonzero(~self._is_open() & (last - first > 2)).tolist():
-            device, times = regions.device[i], np.unique(base.time_ms[first[i]:last[i]])
+            device, times = regions.device[i], np.unique(rows.time_ms[first[i]:last[i]])
             if len(times) > 2:
                 filled[i] = True
                 gap = np.flatnonzero(np.diff(times) > self.devices.offline_after_ms[device])
@@ -329,20 +311,19 @@ class Shelf:
             regions.keep(~filled)
             regions.add(*np.concatenate(parts).T)
 
-    def _keep_open_regions(self, whole: Mask, index: Int64) -> None:
+    def _keep_open_regions(self, rows: Table, whole: Mask, index: Int64) -> None:
         """Keep all rows inside gaps whose backlog may still come or come again."""
-        base, regions = self.base, self.regions
-        key = (base.device << 43) | base.time_ms
+        regions = self.regions
+        key = (rows.device << 43) | rows.time_ms
         first = np.searchsorted(key, (regions.device[index] << 43) | regions.start_ms[index], "left")
         last = np.searchsorted(key, (regions.device[index] << 43) | regions.end_ms[index], "right")
-        step = np.zeros(len(base) + 1, np.int64)
+        step = np.zeros(len(rows) + 1, np.int64)
         np.add.at(step, first, 1)
         np.add.at(step, last, -1)
         whole |= np.cumsum(step[:-1]) > 0
 
-    def _keep_measured(self, whole: Mask) -> None:
+    def _keep_measured(self, base: Table, whole: Mask) -> None:
         """Keep the power and flow under the last values of a register, which a reset would be filled from."""
-        base = self.base
         for register in METERED:
             if register not in self.kind.value_index:
                 continue

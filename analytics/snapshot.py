@@ -1,6 +1,6 @@
 """The engine's own state as bytes, so that after a crash it goes on from its checkpoint.
 
-Kept readings go down as they come: the base whenever it is rewritten, then one piece per checkpoint.
+Kept readings go down layer by layer, each once, with the texts that it uses.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from analytics.arrive import to_table
 from analytics.engine import Engine, KindState
-from analytics.table import Table, concat
+from analytics.shelf import Shelf
+from analytics.table import Table, columns_of, table_of
 from store.arrays import decode_arrays, encode_arrays
 from store.journal import DeviceKey, Entry, EntryType
 from store.state import Checkpoint
@@ -26,49 +27,49 @@ _LATEST = ("last", "last_ms", "state", "charging", "session", "run_ms", "run_seq
 _GAPS = ("known", "offline")
 
 
-class Snapshots:
-    """What of the engine is already on disk, and what must go there with the next checkpoint."""
+def add_snapshot(engine: Engine, checkpoint: Checkpoint) -> None:
+    """Add the engine's state to a checkpoint."""
+    used: list[Int64] = [np.zeros(1, np.int64)]
+    for name, one in engine.kinds.items():
+        _add_layers(engine, name, one.shelf, checkpoint)
+        checkpoint.snapshots.append((f"{name}/state", _encode_kind(one)))
+        used += [one.latest.session, np.array(one.lanes.connector, np.int64)]
+        used.append(_texts_of(one.shelf.heads.all(), one.shelf.kind))
+    checkpoint.snapshots.append(("texts", msgspec.msgpack.encode(_named(engine, np.concatenate(used)))))
+    checkpoint.snapshots.append(("alerts", engine.alerts.snapshot()))
+    checkpoint.snapshots.append(("engine", msgspec.msgpack.encode({
+        "keys": [[k.station, k.kind, k.device] for k in engine.keys],
+        "now": engine.now_ms.tolist(), "watermark": engine.watermark_ms.tolist(),
+        "published": engine.published_ms, "clock": engine.clock_ms, "quiet_from": engine.quiet_from_ms,
+        "corrected": {
+            name: {s: sorted(m) for s, m in one.minutes.corrected.items()} for name, one in engine.kinds.items()
+        },
+        "heard": engine.heard_ms, "deaf": engine.deaf, "deaf_until": engine.deaf_until_ms,
+    })))
 
-    def __init__(self) -> None:
-        self._saved: dict[str, tuple[int, int]] = {}
-        """Kind -> (base version, recent tables) that are on disk."""
 
-    def add(self, engine: Engine, checkpoint: Checkpoint) -> None:
-        """Add the engine's state to a checkpoint."""
-        used: list[Int64] = [np.zeros(1, np.int64)]
-        for name, one in engine.kinds.items():
-            self._add_kept(name, one, checkpoint)
-            checkpoint.snapshots.append((f"{name}/state", _encode_kind(one)))
-            used += [one.latest.session, np.array(one.lanes.connector, np.int64)]
-            used += [_texts_of(one.shelf.head, one.shelf.kind), _texts_of(one.shelf.base, one.shelf.kind)]
-            used += [_texts_of(t, one.shelf.kind) for t in one.shelf.recent]
-        numbers = np.unique(np.concatenate(used))
-        numbers = numbers[numbers >= 0]
-        checkpoint.snapshots.append(("texts", msgspec.msgpack.encode(
-            [[int(n), engine.texts.all[n]] for n in numbers]
-        )))
-        checkpoint.snapshots.append(("alerts", engine.alerts.snapshot()))
-        checkpoint.snapshots.append(("engine", msgspec.msgpack.encode({
-            "keys": [[k.station, k.kind, k.device] for k in engine.keys],
-            "now": engine.now_ms.tolist(), "watermark": engine.watermark_ms.tolist(),
-            "published": engine.published_ms, "clock": engine.clock_ms, "quiet_from": engine.quiet_from_ms,
-            "corrected": {
-                name: {s: sorted(m) for s, m in one.minutes.corrected.items()} for name, one in engine.kinds.items()
-            },
-            "heard": engine.heard_ms, "deaf": engine.deaf, "deaf_until": engine.deaf_until_ms,
-        })))
+def _add_layers(engine: Engine, name: str, shelf: Shelf, checkpoint: Checkpoint) -> None:
+    shelf.tidy()
+    checkpoint.gone_snapshots += [_layer_key(name, number) for number in shelf.kept.gone]
+    shelf.kept.gone.clear()
+    for layer in shelf.kept.layers:
+        if not layer.saved:
+            texts = _named(engine, np.concatenate(
+                [layer.columns[column].astype(np.int64) for column in _text_columns(shelf.kind)]
+            ))
+            body = msgspec.msgpack.encode([texts, encode_arrays(layer.columns)])
+            checkpoint.snapshots.append((_layer_key(name, layer.number), body))
+            layer.saved = True
 
-    def _add_kept(self, name: str, one: KindState, checkpoint: Checkpoint) -> None:
-        shelf = one.shelf
-        version, count = self._saved.get(name, (-1, 0))
-        if version != shelf.base_version:
-            checkpoint.gone_snapshots.append(f"{name}/recent/")
-            checkpoint.snapshots.append((f"{name}/base", _encode_table(shelf.base)))
-            count = 0
-        if len(shelf.recent) > count:
-            piece = concat(shelf.recent[count:])
-            checkpoint.snapshots.append((f"{name}/recent/{count:08d}", _encode_table(piece)))
-        self._saved[name] = (shelf.base_version, len(shelf.recent))
+
+def _layer_key(kind: str, number: int) -> str:
+    return f"{kind}/layer/{number}"
+
+
+def _named(engine: Engine, numbers: Int64) -> list[tuple[int, str]]:
+    """Return (number, text) of the texts that are used."""
+    used = np.unique(numbers)
+    return [(n, engine.texts.all[n]) for n in used[used >= 0].tolist()]
 
 
 def restore(engine: Engine, snapshots: dict[str, bytes]) -> None:
@@ -86,11 +87,7 @@ def restore(engine: Engine, snapshots: dict[str, bytes]) -> None:
     place = msgspec.msgpack.decode(snapshots["engine"])
     if engine.registry_json is not None:
         engine.use_registry_json(engine.registry_json)
-    numbers = {old: engine.texts.number(text) for old, text in msgspec.msgpack.decode(snapshots["texts"])}
-    renumber = np.zeros(max(numbers) + 2, np.int64)
-    for old, new in numbers.items():
-        renumber[old] = new
-    renumber[-1] = -1
+    renumber = _renumber(engine, msgspec.msgpack.decode(snapshots["texts"]))
     engine.grow([DeviceKey(*key) for key in place["keys"]])
     engine.now_ms = np.array(place["now"], np.int64)
     engine.watermark_ms = np.array(place["watermark"], np.int64)
@@ -137,12 +134,24 @@ def _restore_kind(
     shelf.regions.start_ms, shelf.regions.end_ms = arrays["region_start"], arrays["region_end"]
     gaps = arrays["gaps"].reshape(-1, 4).tolist()
     one.gaps.waiting = {(d, last): (off, heard) for d, last, off, heard in gaps}
-    shelf.head = _renumbered(_table(arrays, kind, "head/"), kind, renumber)
-    shelf.base = _renumbered(_table(decode_arrays(snapshots[f"{name}/base"]), kind), kind, renumber)
-    shelf.recent = [
-        _renumbered(_table(decode_arrays(snapshots[key]), kind), kind, renumber)
-        for key in sorted(k for k in snapshots if k.startswith(f"{name}/recent/"))
-    ]
+    shelf.heads.restore(_renumbered(table_of(_without("head/", arrays), kind), kind, renumber))
+    beginning = _layer_key(name, 0)[:-1]
+    layers = {}
+    for key, data in snapshots.items():
+        if key.startswith(beginning):
+            texts, body = msgspec.msgpack.decode(data)
+            table = table_of(decode_arrays(body), kind)
+            layers[int(key[len(beginning):])] = _renumbered(table, kind, _renumber(engine, texts))
+    shelf.kept.restore(arrays["since"], layers)
+
+
+def _renumber(engine: Engine, texts: list[tuple[int, str]]) -> Int64:
+    """Return the present number of each text's number on disk; -1 stays."""
+    out = np.zeros(max((old for old, _ in texts), default=0) + 2, np.int64)
+    for old, text in texts:
+        out[old] = engine.texts.number(text)
+    out[-1] = -1
+    return out
 
 
 def _encode_kind(one: KindState) -> bytes:
@@ -154,57 +163,38 @@ def _encode_kind(one: KindState) -> bytes:
     arrays |= {
         "lane_device": np.array(one.lanes.device, np.int64),
         "lane_connector": np.array(one.lanes.connector, np.int64),
+        "since": shelf.kept.since,
         "region_device": shelf.regions.device,
         "region_start": shelf.regions.start_ms,
         "region_end": shelf.regions.end_ms,
         "gaps": np.array([[*k, *v] for k, v in one.gaps.waiting.items()], np.int64),
     }
-    arrays |= _columns(shelf.head, "head/")
+    arrays |= {f"head/{name}": column for name, column in columns_of(shelf.heads.all()).items()}
     return encode_arrays(arrays)
 
 
-def _columns(table: Table, prefix: str = "") -> dict[str, NDArray[Any]]:
-    """Return a table as flat columns; those without a value then take no room."""
-    out: dict[str, NDArray[Any]] = {}
-    for name in Table.__slots__:
-        column = getattr(table, name)
-        if column.ndim == 1:
-            out[prefix + name] = column
-        else:
-            out |= {f"{prefix}{name}/{i}": column[:, i] for i in range(column.shape[1])}
-    return out
+def _without(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays whose names begin so, without that beginning."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _encode_table(table: Table) -> bytes:
-    return encode_arrays(_columns(table))
-
-
-def _table(arrays: dict[str, NDArray[Any]], kind: Kind, prefix: str = "") -> Table:
-    n = len(arrays[prefix + "device"])
-    columns = []
-    for name in Table.__slots__:
-        width = {"values": len(kind.values), "codes": len(kind.codes)}.get(name)
-        if width is None:
-            columns.append(arrays[prefix + name])
-        else:
-            parts = [arrays[f"{prefix}{name}/{i}"] for i in range(width)]
-            columns.append(np.stack(parts, axis=1).reshape(n, width))
-    return Table(*columns)
-
-
-def _text_columns(kind: Kind) -> list[int]:
+def _text_codes(kind: Kind) -> list[int]:
     return [i for i, c in enumerate(kind.codes) if not c.states]
 
 
+def _text_columns(kind: Kind) -> list[str]:
+    """Return the columns of a table that hold numbers of texts."""
+    return ["session", "lane_session", *(f"codes/{i}" for i in _text_codes(kind))]
+
+
 def _texts_of(table: Table, kind: Kind) -> Int64:
-    return np.unique(np.concatenate(
-        [table.session, table.lane_session, *(table.codes[:, i] for i in _text_columns(kind))]
-    ))
+    columns = columns_of(table)
+    return np.concatenate([columns[name] for name in _text_columns(kind)])
 
 
 def _renumbered(table: Table, kind: Kind, renumber: Int64) -> Table:
     codes = table.codes.copy()
-    for i in _text_columns(kind):
+    for i in _text_codes(kind):
         codes[:, i] = renumber[codes[:, i]]
     return table.put(
         codes=codes, session=renumber[table.session], lane_session=renumber[table.lane_session]

@@ -1,6 +1,8 @@
 """Readings of one kind as analytics keeps them: in order of device, time, `seq` and connector, each identity once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from telemetry.channels import Kind
 
 Int64 = NDArray[np.int64]
 Index = NDArray[np.int64] | NDArray[np.bool_]
+Columns = Mapping[str, NDArray[Any]]
+"""A table as columns of one dimension: those of `values` are `values/0`, `values/1` and so on."""
 
 NO_RUN = -1
 
@@ -71,6 +75,41 @@ def empty_table(kind: Kind) -> Table:
         np.empty((0, len(kind.values))), np.empty((0, len(kind.codes)), np.int64),
         np.empty(0, np.int8), no, none, none, none, none,
     )
+
+
+def columns_of(table: Table) -> dict[str, NDArray[Any]]:
+    """Return the columns of a table."""
+    out: dict[str, NDArray[Any]] = {}
+    for name in Table.__slots__:
+        column = getattr(table, name)
+        if column.ndim == 1:
+            out[name] = column
+        else:
+            out |= {f"{name}/{i}": column[:, i] for i in range(column.shape[1])}
+    return out
+
+
+def table_of(columns: Columns, kind: Kind, index: Int64 | slice = slice(None)) -> Table:
+    """Return the rows at `index` of columns, which may be narrower than a table's."""
+    empty = empty_table(kind)
+    parts = []
+    for name in Table.__slots__:
+        like = getattr(empty, name)
+        if like.ndim == 1:
+            parts.append(columns[name][index].astype(like.dtype))
+            continue
+        cells = [columns[f"{name}/{i}"][index] for i in range(like.shape[1])]
+        n = len(parts[0])
+        parts.append(np.stack(cells, axis=1).astype(like.dtype) if cells else np.empty((n, 0), like.dtype))
+    return Table(*parts)
+
+
+def spans(device: NDArray[np.integer[Any]], wanted: Int64) -> Int64:
+    """Return the rows of the wanted (sorted) devices among rows sorted by device."""
+    first = np.searchsorted(device, wanted, "left")
+    count = np.searchsorted(device, wanted, "right") - first
+    rows: Int64 = np.repeat(first - np.cumsum(count) + count, count) + np.arange(count.sum())
+    return rows
 
 
 def sorted_rows(table: Table, lane_rank: Int64) -> Table:

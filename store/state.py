@@ -18,7 +18,7 @@ from telemetry.errors import StoreError
 from telemetry.registry import Registry, registry_from_json
 from telemetry.times import HOUR_MS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -98,7 +98,7 @@ class Checkpoint:
     """(station, at_ms, JSON) of the advice that is in force from here on."""
     snapshots: list[tuple[str, bytes]] = field(default_factory=list)
     gone_snapshots: list[str] = field(default_factory=list)
-    """Beginnings of snapshot keys that are no longer valid."""
+    """Keys of snapshots that are no longer valid."""
 
 
 class StateWriter:
@@ -199,7 +199,7 @@ class StateWriter:
         many("INSERT OR REPLACE INTO deaf VALUES(?, ?)", checkpoint.deaf)
         many("INSERT INTO outbox(points, body) VALUES(?, ?)", checkpoint.outbox)
         many("INSERT OR REPLACE INTO advice VALUES(?, ?, ?)", checkpoint.advice)
-        many("DELETE FROM snapshot WHERE substr(key, 1, length(?1)) = ?1", [(k,) for k in checkpoint.gone_snapshots])
+        many("DELETE FROM snapshot WHERE key = ?", [(k,) for k in checkpoint.gone_snapshots])
         many("INSERT OR REPLACE INTO snapshot VALUES(?, ?)", checkpoint.snapshots)
 
     def prune_outbox(self, shipped: int) -> None:

@@ -9,6 +9,7 @@ from naive.fold import Reading, Settings
 from analytics.arrive import to_table
 from analytics.books import MinuteBook, to_buckets
 from analytics.devices import Lanes, Texts, make_devices
+from analytics.folded import NEVER
 from analytics.gather import Block
 from analytics.runs import RunBook
 from analytics.shelf import Shelf
@@ -115,9 +116,15 @@ class Folding:
                     kind.code_index.get("error_code"),
                 )
 
-    def compact(self) -> None:
+    def compact(self, before_ms: int = NEVER) -> None:
         for one in self.kinds.values():
-            one.shelf.compact()
+            one.shelf.compact(before_ms)
+
+    def tidy(self, *, saved: bool) -> None:
+        for one in self.kinds.values():
+            one.shelf.tidy()
+            for layer in one.shelf.kept.layers:
+                layer.saved |= saved
 
     def minute_columns(self) -> dict[tuple[str, int], dict[str, int]]:
         out: dict[tuple[str, int], dict[str, int]] = {}
@@ -140,6 +147,7 @@ class Folding:
         out: dict[str, list[tuple[object, ...]]] = {d: [] for d in self.names}
         for one in self.kinds.values():
             states = PORT_STATUS if one.shelf.kind is PORT else MACHINE_STATE
+            one.runs.settle()
             for (device, start, seq), run in sorted(one.runs.runs.items()):
                 if run.length_ms > 0:
                     state = states[run.state] if run.state >= 0 else ""

@@ -3,10 +3,13 @@
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from naive.fold import Reading, naive_fold
 from naive.streams import Stream, deliveries, reading, streams
+
+from analytics import kept, shelf
 
 sys.path.insert(0, str(Path(__file__).parent))
 from folding import Folding
@@ -56,6 +59,29 @@ def test_any_delivery_equals_the_naive_twin(data: st.DataObject, stream: Stream)
         folding.feed(batch)
         if data.draw(st.booleans()):
             folding.compact()
+    minutes, runs = wanted(batches, stream)
+    assert folding.too_late == 0
+    assert not differences(folding.minute_columns(), minutes)
+    assert folding.run_list() == runs
+
+
+@SETTINGS
+@given(st.data(), streams())
+def test_any_order_of_joining_and_forgetting_layers_equals_the_naive_twin(data: st.DataObject, stream: Stream) -> None:
+    folding = Folding(stream.readings, stream.devices)
+    batches = data.draw(deliveries(stream))
+    times = [r["time_ms"] for r in stream.readings]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "SMALL_LAYERS", 2)
+        patch.setattr(kept, "LAYER_ROWS", 8)
+        patch.setattr(shelf, "LAYER_ROWS", 4)
+        for batch in batches:
+            folding.feed(batch)
+            match data.draw(st.sampled_from(["nothing", "tidy", "save", "forget"])):
+                case "tidy" | "save" as what:
+                    folding.tidy(saved=what == "save")
+                case "forget":
+                    folding.compact(data.draw(st.sampled_from(times)) - data.draw(st.integers(0, 900_000)))
     minutes, runs = wanted(batches, stream)
     assert folding.too_late == 0
     assert not differences(folding.minute_columns(), minutes)
