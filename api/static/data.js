@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { get } from "./fetch.js";
 import { Panel } from "./panel.js";
 import { table } from "./table.js";
+import { webhooks } from "./webhooks.js";
 
 const EVERY_MS = 5_000;
 const LETTERS_SHOWN = 100; // newest
@@ -26,9 +27,10 @@ export class DataView {
     Object.assign(this, { model, words });
     this.progress = new Panel(words.t("panel.progress"), (signal) => this.#progress(signal));
     this.letters = new Panel(words.t("panel.letters"), (signal) => this.#letters(signal));
+    this.webhooks = new Panel(words.t("panel.webhooks"), (signal) => webhooks(words, signal));
     this.adopt = el("div", { class: "body" });
     root.replaceChildren(this.progress.root, el("section", { class: "panel", "aria-labelledby": "adopt-title" },
-      el("header", {}, el("h2", { id: "adopt-title", text: words.t("panel.adopt") })), this.adopt), this.letters.root);
+      el("header", {}, el("h2", { id: "adopt-title", text: words.t("panel.adopt") })), this.adopt), this.webhooks.root, this.letters.root);
     this.#update();
     this.#timer = setInterval(() => this.#update(), EVERY_MS);
   }
@@ -42,6 +44,7 @@ export class DataView {
 
   #update() {
     this.progress.update(this.#abort.signal);
+    this.webhooks.update(this.#abort.signal);
     this.letters.update(this.#abort.signal);
   }
 

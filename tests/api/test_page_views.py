@@ -13,6 +13,7 @@ from typing import Any
 
 import page_day
 import pytest
+from api_support import receiver
 from page_pictures import compare_picture
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -290,6 +291,21 @@ def test_an_alert_is_taken_on_from_the_page(river: Stack, visit: Open) -> None:
     expect(card.get_by_role("button", name="Acknowledge")).to_have_count(0)
     said = river.get(f"alerts/{alert['id']}")["acknowledgement"]
     assert (said["by"], said["note"]) == ("Li", "on my way")
+
+
+def test_a_receiver_of_alerts_is_tested_from_the_page(river: Stack, visit: Open) -> None:
+    with receiver() as hook:
+        body = {"url": hook.url, "allow_private": ["127.0.0.0/8"]}
+        made = river.client.post("/api/v1/webhooks", json=body).json()
+        row = panel(visit("data"), "Receivers of alerts").locator("tbody tr").filter(has_text=made["id"])
+        expect(row).to_contain_text("enabled")
+        row.get_by_role("button", name="Test").click()
+        expect(row).to_contain_text("delivered: 204")
+        assert [g.json["type"] for g in hook.got] == ["webhook.test"]
+        hook.answer = lambda _: (410, {})
+        row.get_by_role("button", name="Test").click()
+        expect(row).to_contain_text("given up: the receiver answered 410")
+    river.client.delete(f"/api/v1/webhooks/{made['id']}")
 
 
 def test_data_health_shows_the_river_and_what_to_add_to_the_registry(river: Stack, visit: Open) -> None:

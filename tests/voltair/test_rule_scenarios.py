@@ -109,3 +109,30 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, change: tuple[st
         list(run_file(path))
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_site_without_power_is_one_alert_though_its_meter_goes_on(tmp_path: Path) -> None:
+    path = files(tmp_path, """
+start = 2026-11-23T08:00:00Z
+[[case]]
+name = "power loss"
+[case.station]
+kind = "charging"
+offline_after_s = 120
+[[case.series]]
+device = "port/p1"
+status = "Available*3"
+[[case.series]]
+device = "port/p2"
+status = "Charging*3"
+power_kw = "7*3"
+[[case.series]]
+device = "site_meter/m1"
+voltage_l1_v = "230*3 0*7"
+[[case.expect]]
+at = "3m"
+[[case.expect]]
+at = "8m"
+firing = ["station_offline"]
+""", "")
+    assert [v.problems for v in run_file(path)] == [()]
