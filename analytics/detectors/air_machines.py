@@ -5,12 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from analytics.detectors.air_minutes import (
+    HELD_MIN,
     LOOKBACK_MS,
     WHOLE_MS,
     Float64,
     Int64,
     Minutes,
     Part,
+    held,
     run_length,
     signal_of,
     trailing,
@@ -89,7 +91,11 @@ def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
     loaded = m.in_state("loaded") >= WHOLE_MS
     current = np.where(loaded & fixed[:, None], m.mean("compressor", "motor_current_a"), np.nan)
     usual = _usual(current, m.times_ms // MINUTE_MS)
-    off = trailing(current, 3, 0.5, 2) / usual - 1
+    recent = np.full(current.shape, np.nan)
+    for i, known in enumerate(~np.isnan(current)):
+        # The last three loaded minutes, whatever lies between them: some machines are loaded for a minute at a time.
+        recent[i, known] = trailing(current[i : i + 1, known], 3, 0.5, 2)[0]
+    off = held(recent, HELD_MIN) / usual - 1
     value = np.where(off > 0, off / CURRENT_HIGH, -off / CURRENT_LOW)
     return signal_of(m, from_ms, [
         Part("compressor", m.devices("compressor"), value, {"motor_current_a": current, "usual_a": usual,

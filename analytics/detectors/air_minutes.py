@@ -24,6 +24,8 @@ LOOKBACK_MS = 2 * HOUR_MS
 """One look-back for all detectors that speak each minute, so that they share one window."""
 WHOLE_MS = 55_000
 """A minute in a state, but for the moment in which it changes."""
+HELD_MIN = 60
+"""What a loaded minute has shown stands for so long while no machine is loaded."""
 DEAD_BAR = 0.1
 """A pressure at or below this under power is a dead gauge."""
 
@@ -150,6 +152,14 @@ def trailing(values: Float64, width: int, q: float, least: int) -> Float64:
     part = q * count - low
     out[enough] = ordered[row, low] * (1 - part) + ordered[row, np.minimum(low + 1, count)] * part
     return out
+
+
+def held(values: Float64, minutes: int) -> Float64:
+    """Return (devices, minutes) the last known value, this minute's included, for so many minutes; then NaN."""
+    at = np.arange(values.shape[1])
+    last = np.maximum.accumulate(np.where(np.isnan(values), -1, at), axis=1)
+    fresh = (last >= 0) & (at - last < minutes)
+    return np.where(fresh, np.take_along_axis(values, np.maximum(last, 0), axis=1), np.nan)
 
 
 def trailing_sum(values: Float64 | Int64, width: int) -> Float64:

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from analytics.detectors.air_minutes import (
+    HELD_MIN,
     LOOKBACK_MS,
     WHOLE_MS,
     Float64,
     Minutes,
     Part,
+    held,
     run_length,
     signal_of,
     trailing_sum,
@@ -31,8 +33,6 @@ GAIN_BAR_MIN = 0.1
 """A machine that is loaded and gains less than this per minute delivers into a hole."""
 GAIN_MIN = 10
 """Minutes over which the gain is taken."""
-HELD_MIN = 60
-"""What a loaded minute said of a dryer stands for so long."""
 CYCLES = 3
 """Cycles in the look-back from which a long load is unusual; falls that make a present figure."""
 LEAST_FALL_BAR_MIN = 0.125
@@ -62,9 +62,7 @@ def purge_leak(window: Window, from_ms: int, _to_ms: int) -> Signal:
     for i in range(len(purge)):
         told = loaded & ~np.isnan(purge[i])
         value[i, told] = run_length(purge[i : i + 1, told] > PURGE_BAR)[0]
-    last = np.maximum.accumulate(np.where(np.isnan(value), -1, np.arange(m.count)), axis=1)
-    held = (last >= 0) & (np.arange(m.count) - last < HELD_MIN)
-    value = np.where(held, np.take_along_axis(value, np.maximum(last, 0), axis=1), np.nan)
+    value = held(value, HELD_MIN)
     evidence = {"purge_pressure_bar": purge, "blowing_min": value, **_beside(m, len(purge))}
     signal = signal_of(m, from_ms, [Part("dryer", m.devices("dryer"), value, evidence)])
     return _placed(signal, lambda device: f"machine:{device}")

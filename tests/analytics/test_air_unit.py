@@ -23,7 +23,7 @@ UNIT: dict[str, Any] = {
 
 def unit(
     fall: float = 0.08, event_fall: float | None = None, gain: float = 1.0, event_gain: float | None = None,
-    purge: float = 0.0, frozen: range = range(0), parked: range = range(0), table: Any = None,
+    purge: float = 0.0, amps: float = 1.0, frozen: range = range(0), parked: range = range(0), table: Any = None,
 ) -> Window:
     """Return a machine that loads at 8 bar and unloads at 10, minute by minute; the event is the last 150 minutes."""
     bar, loaded = 9.5, False
@@ -39,7 +39,7 @@ def unit(
         loaded = i not in parked and (bar < 8 if not loaded else bar < 10)
         rows["loaded"].append(loaded)
         rows["bar"].append(bar if i not in frozen or not rows["bar"] else rows["bar"][-1])
-        rows["amps"].append((6.0 if loaded else 3.8) + 0.02 * np.sin(i) * (i not in frozen))
+        rows["amps"].append((6.0 * (amps if event else 1.0) if loaded else 3.8) + 0.02 * np.sin(i) * (i not in frozen))
         rows["purge"].append(purge if event and loaded else 0.0)
     station = station_of("compressed_air", **(UNIT if table is None else table))
     window = air_window(station, N, {
@@ -92,6 +92,12 @@ def test_a_frozen_logger_is_no_leak() -> None:
 def test_a_pressure_that_falls_five_times_as_fast_is_told(step: int) -> None:
     assert told(unit(event_fall=0.4), step) == {("cycle_leak", "apu")}
     assert told(unit(event_fall=0.14), step) == set()
+
+
+@pytest.mark.parametrize("step", [61, N])
+def test_the_current_of_a_machine_that_is_loaded_for_minutes_is_compared_with_its_day(step: int) -> None:
+    assert ("motor_current", "apu") in fired(unit(amps=1.15), step)
+    assert ("motor_current", "apu") not in fired(unit(amps=1.05), step)
 
 
 def test_where_customers_are_supplied_a_long_load_is_work() -> None:
