@@ -10,6 +10,7 @@ dispatch: the exact optimum over all sets of machines, against the rule of thumb
 load: what `voltair simulate --load` can send from one core.
 crash: kill -9 of every role, of InfluxDB and of the broker, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
+grafana: every query of every dashboard on a store of 400 devices and 90 days.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 """
 
@@ -23,6 +24,7 @@ from benchmarks.crash import measure_crash
 from benchmarks.dispatch import measure_dispatch
 from benchmarks.flow import measure_flow
 from benchmarks.fuzz import measure_fuzz
+from benchmarks.grafana import measure_grafana
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
@@ -67,6 +69,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
     leaks = parts.add_parser("leaks")
     leaks.add_argument("--stations", type=int, default=20, help="made for each case, three weeks each")
+    grafana = parts.add_parser("grafana")
+    grafana.add_argument("--repeats", type=int, default=10, help="of each query")
     return parser, set(parts.choices)
 
 
@@ -87,6 +91,7 @@ def main() -> None:
         "leaks": lambda: measure_leaks(chosen.stations),
         "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),
         "load": lambda: iter(measure_load(chosen.devices, chosen.messages).items()),
+        "grafana": lambda: measure_grafana(chosen.repeats),
         "crash": lambda: measure_crash(chosen.kills),
         "fuzz": lambda: measure_fuzz(chosen.seconds, chosen.seed),
     }

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-from river.stack import Stack
 
 from grafana.panels import FINE
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+
+if TYPE_CHECKING:
+    from river.stack import Stack
 
 Json = dict[str, Any]
 
@@ -87,7 +89,7 @@ class Filled:
     """A whole Voltair with InfluxDB, filled by the simulators."""
 
     asker: Asker
-    river: Stack
+    river: "Stack"
     """Its API knows the same days."""
 
 
