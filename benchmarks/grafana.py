@@ -47,13 +47,15 @@ _STATES = {"port": ("Available", "Charging", "Faulted"), "compressor": ("loaded"
 _STATIONS = {
     "charging_station": (
         "window_h", "known_h", "offline_h", "unknown_h", "available_h", "occupied_h", "charging_h", "idle_h",
-        "faulted_h", "unavailable_h", "power_kw", "peak_kw", "energy_kwh", "sessions", "sessions_successful", "sessions_judged",
+        "faulted_h", "unavailable_h", "power_kw", "peak_kw", "energy_kwh", "sessions",
+        "sessions_successful", "sessions_judged",
         "transformer_loading_max",
     ),
     "air_station": (
         "energy_kwh", "volume_m3", "supplied_m3", "metered_m3", "paired_energy_kwh", "paired_volume_m3", "kwh_per_m3",
         "flow_mean_m3_min", "pressure_mean_bar", "baseline_kwh_per_m3", "contract_min_bar", "contract_max_bar",
-        "coverage", "unaccounted_m3", "unaccounted_of_m3", "leak_m3_min", "leak_low_m3_min", "leak_high_m3_min", "leak_share",
+        "coverage", "unaccounted_m3", "unaccounted_of_m3", "leak_m3_min", "leak_low_m3_min", "leak_high_m3_min",
+        "leak_share",
         "savings_kwh", "savings_money",
     ),
 }  # fmt: skip
@@ -168,8 +170,10 @@ def ask_all(asker: Asker, pid: int, repeats: int) -> Iterator[tuple[str, str]]:
             walls, cpus = np.array(found).T
             yield (
                 f"{label}, {span}: p95 of the p95 of {len(found)} queries",
-                f"{np.quantile(walls, 0.95):.3f} s, processor {np.quantile(cpus, 0.95):.2f} s; "
-                f"worst {walls.max():.3f} s, processor {cpus.max():.2f} s",
+                (
+                    f"{np.quantile(walls, 0.95):.3f} s, processor {np.quantile(cpus, 0.95):.2f} s; "
+                    f"worst {walls.max():.3f} s, processor {cpus.max():.2f} s"
+                ),
             )
     for cpu_s, wall_s, where in sorted(slowest, reverse=True)[:12]:
         yield where, f"{wall_s:.3f} s, processor {cpu_s:.2f} s"
