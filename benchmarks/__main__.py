@@ -12,6 +12,7 @@ load: what `voltair simulate --load` can send from one core.
 crash: kill -9 of every role, of InfluxDB and of the broker, and what is left.
 fuzz: bytes that nobody should send, against everything that reads them.
 page: the first screen and a station's page over 400 devices and 90 days.
+grafana: every query of every dashboard on a store of 400 devices and 90 days.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
 metro: leak alerts on twins of MetroPT-3, or on the data set itself; writes its table into docs/leaks.md.
 """
@@ -28,6 +29,7 @@ from benchmarks.crash import measure_crash
 from benchmarks.dispatch import measure_dispatch
 from benchmarks.flow import measure_flow
 from benchmarks.fuzz import measure_fuzz
+from benchmarks.grafana import measure_grafana
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
@@ -87,6 +89,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     metro.add_argument("--first-seed", type=int, default=HELD_OUT_SEED, help="the rules' limits were chosen on 1 and 2")
     metro.add_argument("--file", type=Path, help="MetroPT-3 as published (CSV or zip), instead of twins")
     metro.add_argument("--sha256", default="", help="its checksum")
+    grafana = parts.add_parser("grafana")
+    grafana.add_argument("--repeats", type=int, default=10, help="of each query")
     return parser, set(parts.choices)
 
 
@@ -110,6 +114,7 @@ def main() -> None:
         "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),
         "advice": measure_advice,
         "load": lambda: iter(measure_load(chosen.devices, chosen.messages).items()),
+        "grafana": lambda: measure_grafana(chosen.repeats),
         "crash": lambda: measure_crash(chosen.kills),
         "fuzz": lambda: measure_fuzz(chosen.seconds, chosen.seed),
     }

@@ -1,28 +1,32 @@
-"""Write the dashboards: `python -m grafana` after a change of `boards/`."""
+"""Write the dashboards and the alert pack: `python -m grafana` after a change of `boards/` or `alerting.py`."""
 
 import json
 from pathlib import Path
 
+from grafana.alerting import alert_pack
 from grafana.boards import LANGUAGES, boards
+from grafana.panels import Json
 
-FOLDER = Path(__file__).parent / "dashboards"
+HERE = Path(__file__).parent
+FOLDER = HERE / "dashboards"
+PACK = HERE / "provisioning" / "alerting" / "voltair.yaml"
 
 
 def files() -> dict[Path, str]:
-    """Return path below `dashboards/` -> the text of the file."""
-    return {
-        Path(language) / name: json.dumps(board, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
-        for language in LANGUAGES
-        for name, board in boards(language).items()
+    """Return path -> the text of the file; the pack is JSON, which is YAML too."""
+    made = {
+        FOLDER / language / name: _text(board) for language in LANGUAGES for name, board in boards(language).items()
     }
+    (panel,) = [p["id"] for p in boards("en")["health.json"]["panels"] if p["title"] == "Coverage by station"]
+    note = "# Optional: rules about stale data only; made by `python -m grafana`.\n"
+    return made | {PACK: note + _text(alert_pack(panel))}
 
 
-def write(folder: Path) -> None:
-    """Write all dashboards below a folder."""
-    for path, text in files().items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, "utf-8")
+def _text(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":
-    write(FOLDER)
+    for path, text in files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")

@@ -142,14 +142,14 @@ def source_variables(rolled: str, fine: str) -> list[Json]:
     ]
 
 
-def tag_variable(name: str, label: str, query: str, variable: str = ROLLED) -> Json:
-    """Return a variable whose values are tag values; several may be chosen, at first all."""
+def tag_variable(name: str, label: str, query: str, *, every: bool = True) -> Json:
+    """Return a variable whose values are tag values; several may be chosen, at first all or, without `every`, one."""
     return {
         "allowCustomValue": False,
-        "current": {"text": "All", "value": "$__all"},
-        "datasource": source(variable),
+        "current": {"text": "All", "value": "$__all"} if every else {"text": "", "value": ""},
+        "datasource": source(ROLLED),
         "hide": 0,
-        "includeAll": True,
+        "includeAll": every,
         "label": label,
         "multi": True,
         "name": name,

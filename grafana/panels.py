@@ -25,6 +25,9 @@ STEPS = (
 """(width, source, rows per hour, when it is read). Grafana puts numbers in; InfluxDB sees which conditions are false
 before it opens a file, so of three queries one costs anything."""
 
+MANY = 250
+"""Steps of a chart with a series for each device of a station, of which there may be hundreds."""
+
 GREEN, BLUE, AMBER, RED, GREY, PURPLE = "#3aa675", "#3f87d9", "#d9a13b", "#d9534f", "#8c99a5", "#9573c4"
 
 
@@ -126,6 +129,7 @@ def panel(
     interval: str | None = None,
     changes: Sequence[Json] = (),
     last: str | None = None,
+    points: int | None = None,
 ) -> Json:
     """Return a panel without its place.
 
@@ -135,6 +139,8 @@ def panel(
         Shortest step of its queries.
     last
         Time before the end of the range that it shows, whatever the range (`400d`).
+    points
+        Most steps of the range; None: as many as it is pixels wide.
     """
     sources = [t["datasource"] for t in targets]
     found: Json = {
@@ -148,7 +154,12 @@ def panel(
         "transformations": list(changes),
         "type": kind,
     }
-    return found | ({"interval": interval} if interval else {}) | ({"timeFrom": last} if last else {})
+    return (
+        found
+        | ({"interval": interval} if interval else {})
+        | ({"timeFrom": last} if last else {})
+        | ({"maxDataPoints": points} if points else {})
+    )
 
 
 def stat(title: str, description: str, queries: Sequence[Json], look: Look, *, interval: str | None = None) -> Json:
@@ -177,6 +188,7 @@ def chart(
     bars: bool = False,
     interval: str,
     overrides: Sequence[Json] = (),
+    points: int | None = None,
 ) -> Json:
     """Return curves (or bars) over time, with a legend that lists last and greatest values."""
     custom = {
@@ -201,11 +213,18 @@ def chart(
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     field = look.defaults(custom=custom) | {"color": {"mode": "palette-classic"}}
-    return panel("timeseries", title, description, queries, field, options, overrides=overrides, interval=interval)
+    return panel(
+        "timeseries", title, description, queries, field, options, overrides=overrides, interval=interval, points=points
+    )
 
 
 def timeline(
-    title: str, description: str, queries: Sequence[Json], states: Sequence[tuple[str, str, str]], link: Json
+    title: str,
+    description: str,
+    queries: Sequence[Json],
+    states: Sequence[tuple[str, str, str]],
+    link: Json,
+    points: int | None = None,
 ) -> Json:
     """Return a row per device that shows its state over time.
 
@@ -227,7 +246,7 @@ def timeline(
     }
     look = Look(unit="string", base=GREY)
     field = look.defaults([words(states)], custom) | {"color": {"mode": "thresholds"}, "links": [link]}
-    return panel("state-timeline", title, description, queries, field, options, interval="1m")
+    return panel("state-timeline", title, description, queries, field, options, interval="1m", points=points)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-from river.stack import Stack
 
 from grafana.panels import FINE
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+
+if TYPE_CHECKING:
+    from river.stack import Stack
 
 Json = dict[str, Any]
 
@@ -43,9 +45,17 @@ class Asker:
     to_ms: int
     """The end of every range."""
 
-    def ask(self, query: str, variable: str, range_ms: int, least: str | None, chosen: dict[str, list[str]]) -> Json:
+    def ask(
+        self,
+        query: str,
+        variable: str,
+        range_ms: int,
+        least: str | None,
+        chosen: dict[str, list[str]],
+        points: int = 1_000,
+    ) -> Json:
         """Fill a query as Grafana does and return its result."""
-        step = step_ms(range_ms, least)
+        step = step_ms(range_ms, least, points)
         text = query.replace("$timeFilter", f"time >= {self.to_ms - range_ms}ms and time <= {self.to_ms - 1}ms")
         text = text.replace("$__interval_ms", str(step)).replace("$__interval", f"{step}ms")
         for name, values in chosen.items():
@@ -67,7 +77,8 @@ class Asker:
             {**series, "target": target}
             for target in panel["targets"]
             for series in self.ask(
-                target["query"], target["datasource"]["uid"], range_ms, panel.get("interval"), chosen
+                target["query"], target["datasource"]["uid"], range_ms, panel.get("interval"), chosen,
+                panel.get("maxDataPoints", 1_000),
             ).get("series", [])
         ]
 
@@ -78,7 +89,7 @@ class Asker:
             if variable["type"] == "query" and variable["name"] != "station":
                 result = self.ask(variable["query"], variable["datasource"]["uid"], HOUR_MS, None, chosen)
                 found = {row[1] for one in result.get("series", []) for row in one["values"]}
-                chosen[variable["name"]] = sorted(found) or ["none"]
+                chosen[variable["name"]] = sorted(found)[: None if variable["includeAll"] else 4] or ["none"]
         return chosen
 
 
@@ -87,7 +98,7 @@ class Filled:
     """A whole Voltair with InfluxDB, filled by the simulators."""
 
     asker: Asker
-    river: Stack
+    river: "Stack"
     """Its API knows the same days."""
 
 

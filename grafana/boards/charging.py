@@ -16,7 +16,7 @@ from grafana.boards.common import (
 )
 from grafana.layout import dashboard
 from grafana.links import row_to, to_device
-from grafana.panels import FINE, Col, Json, chart, stat, stepped, table, target, timeline
+from grafana.panels import FINE, MANY, Col, Json, chart, stat, stepped, table, target, timeline
 from grafana.queries import (
     DEVICE,
     DEVICE_ALIAS,
@@ -63,6 +63,7 @@ def charging(language: str, say: Say) -> Json:
                             say("Mean of each step, stacked.", "按步长取均值，堆叠显示。"),
                             stepped(mean("port_{step}", "power_kw_mean", by=DEVICE), alias=DEVICE_ALIAS),
                             KW,
+                            points=MANY,
                             stacked=True,
                             interval="1m",
                         ),
@@ -145,6 +146,7 @@ def port_timeline(language: str, say: Say, more: str = "") -> Json:
         stepped(only(states("port"), more) if more else states("port"), alias=DEVICE_ALIAS),
         port_states(language),
         to_device(say("Port detail", "充电桩详情"), "port", language, "port"),
+        points=None if more else MANY,
     )
 
 

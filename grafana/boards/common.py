@@ -1,6 +1,6 @@
 """What all dashboards share: units, variables, links."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from grafana.layout import alert_layer, board_link, page_link, source_variables, tag_variable, text_variable
 from grafana.links import PAGE, page_path, row_to, to_page
@@ -63,20 +63,12 @@ def links_of(language: str, say: Say, own: str) -> list[Json]:
     return [*others, page_link(say("Voltair's page", "Voltair 页面"), page_path("", language))]
 
 
-def variables_of(say: Say, measurement: str, more: tuple[tuple[str, str, str], ...] = ()) -> list[Json]:
-    """Return the variables of a dashboard.
-
-    Parameters
-    ----------
-    measurement
-        Whose stations can be chosen.
-    more
-        (name, label, measurement and tag as `port_15m.device`) of what else can be chosen.
-    """
+def variables_of(say: Say, measurement: str, more: Sequence[Json] = ()) -> list[Json]:
+    """Return the variables of a dashboard: sources, stations of a measurement, what else can be chosen, the page."""
     return [
         *source_variables(say("Data", "数据源"), say("Raw data", "原始数据源")),
         tag_variable("station", say("Station", "站点"), tag_values(measurement)),
-        *(tag_variable(name, label, tag_values(f'"{of.split(".")[0]}"', of.split(".")[1])) for name, label, of in more),
+        *more,
         text_variable(PAGE, say("Voltair's page", "Voltair 页面"), "http://127.0.0.1:8080"),
     ]
 

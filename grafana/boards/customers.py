@@ -16,7 +16,7 @@ from grafana.boards.common import (
     station_col,
     variables_of,
 )
-from grafana.layout import dashboard
+from grafana.layout import dashboard, tag_variable
 from grafana.panels import Col, Json, Look, chart, stat, table, target
 from grafana.queries import (
     WHERE,
@@ -27,6 +27,7 @@ from grafana.queries import (
     only,
     ratio,
     rows,
+    tag_values,
     total,
 )
 
@@ -127,7 +128,9 @@ def customers(language: str, say: Say) -> Json:
             ),
         ],
         variables=variables_of(
-            say, '"air_customer_1h"', (("customer", say("Customer", "用户"), "air_customer_1h.customer"),)
+            say,
+            '"air_customer_1h"',
+            [tag_variable("customer", say("Customer", "用户"), tag_values('"air_customer_1h"', "customer"))],
         ),
         alerts=alerts_of(say),
         links=links_of(language, say, "customers"),

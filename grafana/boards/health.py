@@ -47,12 +47,12 @@ def health(language: str, say: Say) -> Json:
                             [
                                 target(
                                     'SELECT sum("known_s") * 1000 / $__interval_ms AS "value" FROM '
-                                    f"{of_kinds('15m')} {WHERE} GROUP BY time($__interval) fill(none)",
+                                    f"{of_kinds('1h')} {WHERE} GROUP BY time($__interval) fill(none)",
                                     alias="$m",
                                 )
                             ],
                             COUNT,
-                            interval="15m",
+                            interval="1h",
                         ),
                     ),
                     (
@@ -227,12 +227,12 @@ def _heard(language: str, say: Say) -> Json:
 
 def _silent(language: str, say: Say) -> Json:
     fields = 'sum("offline_s") AS "offline", sum("known_s") AS "known"'
-    query = f"SELECT {fields} FROM {of_kinds('15m')} {WHERE} GROUP BY {DEVICE}"
+    query = f"SELECT {fields} FROM {of_kinds('1h')} {WHERE} GROUP BY {DEVICE}"
     return table(
         say("Silence", "静默时长"),
         say(
-            "Seconds of each device in the range: silent, and with a known state or value.",
-            "所选时段内各设备的时长：静默，以及状态或数值已知。",
+            "Time of each device in the whole hours of the range: silent, and with a known state or value.",
+            "所选时段的整点小时内各设备的时长：静默，以及状态或数值已知。",
         ),
         [target(query, table=True)],
         [

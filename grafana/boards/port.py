@@ -18,7 +18,7 @@ from grafana.boards.common import (
     station_col,
     variables_of,
 )
-from grafana.layout import dashboard
+from grafana.layout import dashboard, tag_variable
 from grafana.panels import Col, Json, chart, second_axis, stat, stepped, table, target
 from grafana.queries import (
     DEVICE,
@@ -31,6 +31,7 @@ from grafana.queries import (
     only,
     rows,
     states,
+    tag_values,
     total,
 )
 
@@ -84,7 +85,12 @@ def port(language: str, say: Say) -> Json:
                 ],
             ),
         ],
-        variables=variables_of(say, '"charging_station_15m"', (("port", say("Port", "充电桩"), "port_15m.device"),)),
+        variables=variables_of(
+            say,
+            '"charging_station_15m"',
+            # There may be hundreds: at first one.
+            [tag_variable("port", say("Port", "充电桩"), tag_values('"port_15m"', "device"), every=False)],
+        ),
         alerts=alerts_of(say),
         links=links_of(language, say, "port"),
         description=say(
