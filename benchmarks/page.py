@@ -57,7 +57,7 @@ def measure_page(stations: int, ports: int, days: int, visits: int) -> Iterator[
             yield part, f"{_size(data / part) / 1e6:.0f} MB"
         with process(voltair_argv("run", "--config", str(config)), folder):
             wait(lambda: api.get("/readyz").is_success, folder)
-            yield from _visits(str(api.base_url), stations * ports, ports, visits)
+            yield from _visits(str(api.base_url), stations, ports, visits)
 
 
 def _stations(stations: int, ports: int) -> str:
@@ -147,19 +147,23 @@ def _size(path: Path) -> int:
     return sum(f.stat().st_size for f in files if f.is_file())
 
 
-def _visits(url: str, devices: int, ports: int, visits: int) -> Iterator[tuple[str, str]]:
+def _visits(url: str, stations: int, ports: int, visits: int) -> Iterator[tuple[str, str]]:
+    """Look at each view so often; the first screen has every station's figures and states, and the counts of all."""
     program = shutil.which("chromium-headless-shell")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        first = [_time(browser, f"{url}/", f"document.querySelectorAll('[data-key]').length >= {devices}")
-                 for _ in range(visits)]
+        there = (
+            f"document.querySelectorAll('article.station:has(.numbers b):has(.legend li)').length === {stations}"
+            f" && document.querySelector('#counts').textContent.includes('{stations * ports}')"
+        )
+        first = [_time(browser, f"{url}/", there) for _ in range(visits)]
         yield "first screen, an empty cache each time", _spread(first)
         drawn = (
             f"document.querySelectorAll('svg.strip').length >= {ports}"
             " && !document.querySelector('[aria-busy=true]')"
         )
         for span in ("24h", "7d"):
-            times = [_time(browser, f"{url}/s/s03?range={span}", drawn) for _ in range(visits)]
+            times = [_time(browser, f"{url}/s/s00?range={span}", drawn) for _ in range(visits)]
             yield f"station page with {ports} strips, {span}", _spread(times)
         browser.close()
 
