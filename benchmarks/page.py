@@ -6,6 +6,7 @@ state.db and series.db, so that the store is as large as after three months.
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -20,6 +21,7 @@ from benchmarks.ingest import mosquitto
 from simulators.commands import publish
 from simulators.message import Message, telemetry_topic
 from store.buckets import Buckets, decode_buckets, encode_buckets
+from store.roles import read_status
 from store.sqlite import connect
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
 from voltair.bench import free_port, process, wait
@@ -57,7 +59,8 @@ def measure_page(stations: int, ports: int, days: int, visits: int) -> Iterator[
             yield part, f"{_size(data / part) / 1e6:.0f} MB"
         with process(voltair_argv("run", "--config", str(config)), folder):
             wait(lambda: api.get("/readyz").is_success, folder)
-            yield from _visits(str(api.base_url), stations * ports, ports, visits)
+            status = read_status(data, "api")
+            yield from _visits(str(api.base_url), 0 if status is None else status.pid, stations, ports, visits)
 
 
 def _stations(stations: int, ports: int) -> str:
@@ -147,36 +150,52 @@ def _size(path: Path) -> int:
     return sum(f.stat().st_size for f in files if f.is_file())
 
 
-def _visits(url: str, devices: int, ports: int, visits: int) -> Iterator[tuple[str, str]]:
+def _visits(url: str, api_pid: int, stations: int, ports: int, visits: int) -> Iterator[tuple[str, str]]:
+    """Look at each view so often; the first screen has every station's figures and states, and the counts of all."""
     program = shutil.which("chromium-headless-shell")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        first = [_time(browser, f"{url}/", f"document.querySelectorAll('[data-key]').length >= {devices}")
-                 for _ in range(visits)]
-        yield "first screen, an empty cache each time", _spread(first)
+        there = (
+            f"document.querySelectorAll('article.station:has(.numbers b):has(.legend li)').length === {stations}"
+            f" && document.querySelector('#counts').textContent.includes('{stations * ports}')"
+        )
         drawn = (
             f"document.querySelectorAll('svg.strip').length >= {ports}"
             " && !document.querySelector('[aria-busy=true]')"
         )
-        for span in ("24h", "7d"):
-            times = [_time(browser, f"{url}/s/s03?range={span}", drawn) for _ in range(visits)]
-            yield f"station page with {ports} strips, {span}", _spread(times)
+        views = {
+            "first screen": ("", there),
+            f"station, {ports} strips, 24 h": ("s/s00?range=24h", drawn),
+            f"station, {ports} strips, 7 d": ("s/s00?range=7d", drawn),
+        }
+        for name, (path, done) in views.items():
+            before_s = _cpu_s(api_pid)
+            seen = [_visit(browser, f"{url}/{path}", done) for _ in range(visits)]
+            api_s = (_cpu_s(api_pid) - before_s) / visits
+            low, median, high = np.quantile([took_s for took_s, _ in seen], [0, 0.5, 1])
+            yield name, f"median {median:.2f} s, {low:.2f} to {high:.2f} s ({visits} visits, an empty cache each)"
+            page_s = np.median([cpu_s for _, cpu_s in seen])
+            yield "  CPU: API, page's process", f"{api_s:.2f} s, {page_s:.2f} s"
         browser.close()
 
 
-def _time(browser: Browser, url: str, done: str) -> float:
-    """Return the time from the start of the navigation until everything is there [s]; the console stays empty."""
+def _cpu_s(pid: int) -> float:
+    """Return the processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _visit(browser: Browser, url: str, done: str) -> tuple[float, float]:
+    """Return the time from the start of the navigation until everything is there, and the CPU of its process [s]."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
     page = context.new_page()
     problems: list[str] = []
     page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
     page.goto(url, wait_until="commit")
     took_ms = page.wait_for_function(f"() => {done} && performance.now()", polling=20).json_value()
+    session = context.new_cdp_session(page)
+    session.send("Performance.enable")
+    metrics = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
     context.close()
     assert not problems, problems
-    return float(took_ms) / 1000
-
-
-def _spread(times_s: list[float]) -> str:
-    low, median, high = np.quantile(times_s, [0, 0.5, 1])
-    return f"median {median:.2f} s, {low:.2f} to {high:.2f} s ({len(times_s)} visits)"
+    return float(took_ms) / 1000, float(metrics["ProcessTime"])
