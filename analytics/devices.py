@@ -75,7 +75,7 @@ def make_devices(
     offline = np.full(n, 300_000, np.int64)
     hold = np.zeros(n, np.bool_)
     rated_kw, rated_flow = np.full(n, np.nan), np.full(n, np.nan)
-    current_v, phases = np.full(n, np.nan), np.ones(n, np.int64)
+    current_v, phases, count = np.full(n, np.nan), np.ones(n, np.int64), np.ones(n, np.int64)
     for i, key in enumerate(keys):
         if key.kind != kind.name:
             continue
@@ -86,7 +86,7 @@ def make_devices(
         if device is not None:
             rated_kw[i] = np.nan if device.rated_kw is None else device.rated_kw
             rated_flow[i] = np.nan if device.rated_flow_m3_min is None else device.rated_flow_m3_min
-            phases[i] = device.phases or 1
+            phases[i], count[i] = device.phases or 1, device.connectors or 1
             if device.power_from == "current":
                 current_v[i] = station.nominal_voltage_of(device)
     connectors = [texts.all[c] for c in lanes.connector]
@@ -107,8 +107,10 @@ def make_devices(
         np.array(lanes.device, np.int64),
         np.array(lanes.place, np.int64),
         rank,
+        np.array([name != "" for name in connectors], np.bool_),
         first,
         current_v,
         phases,
+        count,
         texts.all,
     )
