@@ -86,10 +86,11 @@ def make_devices(
         Earlier settings, of which the first times of registers are kept.
     """
     none = np.empty(0, np.int64)
+    nobody = none.astype(np.bool_)
     no = np.empty(0)
     empty = Devices(
-        kind, none, none.astype(np.bool_), {"energy_kwh": no, "volume_m3": no}, none, none, none,
-        {register: none for register in METERED if register in kind.value_index}, no, none, texts.all,
+        kind, none, nobody, {"energy_kwh": no, "volume_m3": no}, none, none, none, nobody,
+        {register: none for register in METERED if register in kind.value_index}, no, none, none, texts.all,
     )
     if old is not None:
         empty = replace(empty, first_register_ms=old.first_register_ms)
@@ -102,7 +103,7 @@ def grown(known: Devices, keys: Sequence[DeviceKey], registry: Registry, lanes: 
     n, n_lanes = len(keys) - done, len(lanes.device)
     offline, hold = np.full(n, 300_000, np.int64), np.zeros(n, np.bool_)
     rated_kw, rated_flow = np.full(n, np.nan), np.full(n, np.nan)
-    current_v, phases = np.full(n, np.nan), np.ones(n, np.int64)
+    current_v, phases, count = np.full(n, np.nan), np.ones(n, np.int64), np.ones(n, np.int64)
     for i, key in enumerate(keys[done:]):
         if key.kind != kind.name:
             continue
@@ -113,7 +114,7 @@ def grown(known: Devices, keys: Sequence[DeviceKey], registry: Registry, lanes: 
         if device is not None:
             rated_kw[i] = np.nan if device.rated_kw is None else device.rated_kw
             rated_flow[i] = np.nan if device.rated_flow_m3_min is None else device.rated_flow_m3_min
-            phases[i] = device.phases or 1
+            phases[i], count[i] = device.phases or 1, device.connectors or 1
             if device.power_from == "current":
                 current_v[i] = station.nominal_voltage_of(device)
     rating = {
@@ -128,12 +129,16 @@ def grown(known: Devices, keys: Sequence[DeviceKey], registry: Registry, lanes: 
         lane_device=np.concatenate([known.lane_device, np.array(lanes.device[done_lanes:], np.int64)]),
         lane_place=np.concatenate([known.lane_place, np.array(lanes.place[done_lanes:], np.int64)]),
         lane_rank=known.lane_rank if n_lanes == done_lanes else _ranks(lanes.connector, known.texts),
+        lane_named=np.concatenate(
+            [known.lane_named, np.array([known.texts[c] != "" for c in lanes.connector[done_lanes:]], np.bool_)]
+        ),
         first_register_ms={
             register: np.concatenate([first, np.full(n_lanes - len(first), NEVER)])
             for register, first in known.first_register_ms.items()
         },
         current_v=np.concatenate([known.current_v, current_v]),
         phases=np.concatenate([known.phases, phases]),
+        connectors=np.concatenate([known.connectors, count]),
     )
 
 

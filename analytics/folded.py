@@ -42,12 +42,16 @@ class Devices:
     """Position of a lane among the lanes of its device."""
     lane_rank: Int64
     """Order of connectors by name: that of rows of a device with the same time and `seq`, whichever arrived first."""
+    lane_named: Mask
+    """Whether a lane is a connector; else it speaks for the whole device."""
     first_register_ms: dict[str, Int64]
     """Register -> (lanes,) time of its first value; `NEVER` where there is none."""
     current_v: NDArray[np.float64]
     """(devices,) voltage by which a current without one becomes power; NaN where power is never told from current."""
     phases: Int64
     """(devices,) over which a single current flows."""
+    connectors: Int64
+    """(devices,) that a port has."""
     texts: Sequence[str]
     """Texts by number; it may grow."""
 

@@ -29,13 +29,14 @@ IS_OCCUPIED = np.array([s in OCCUPIED_STATUS for s in PORT_STATUS])
 AVAILABLE = PORT_STATUS.index("Available")
 CHARGING = PORT_STATUS.index("Charging")
 OCCUPIED = PORT_STATUS.index("Occupied")
+UNAVAILABLE = PORT_STATUS.index("Unavailable")
 
 CHARGING_KW = 0.05
 """Power above this counts as charging where the status does not say."""
 
 
 def port_state(
-    status: NDArray[np.int64], power_kw: NDArray[np.float64]
+    status: NDArray[np.int64], power_kw: NDArray[np.float64], whole: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int8], NDArray[np.bool_], NDArray[np.int8]]:
     """Return the state of ports and whether they charge.
 
@@ -45,10 +46,13 @@ def port_state(
         (n, connectors) last status code, -1 where none was ever sent.
     power_kw
         (n, connectors) last power, NaN where none.
+    whole
+        (n,) whether every connector of the port has sent a status; until then no other one makes it Faulted or
+        Unavailable: its state is not known.
 
     Returns
     -------
-    state : (n,) status code of the highest connector, -1 where neither a status nor a power is known.
+    state : (n,) status code of the highest connector, -1 where it is not known.
     charging : (n,) status Charging; for Occupied, and where no status was ever sent, power above 0.05 kW.
     rank : (n, connectors) place of each connector's state in the order of `STATUS_OF_RANK`, -1 unknown.
     """
@@ -58,5 +62,6 @@ def port_state(
     by_status = np.where(status >= 0, STATUS_RANK[status], -1)
     rank = np.where((status >= 0).any(axis=1, keepdims=True), by_status, by_power).astype(np.int8)
     highest = rank.max(axis=1)
-    state = np.where(highest >= 0, STATUS_OF_RANK[highest], -1).astype(np.int8)
+    known = (highest >= 0) & (whole | (highest > STATUS_RANK[UNAVAILABLE]))
+    state = np.where(known, STATUS_OF_RANK[highest], -1).astype(np.int8)
     return state, (state == CHARGING) | ((state == OCCUPIED) & powered.any(axis=1)), rank

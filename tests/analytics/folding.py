@@ -34,6 +34,8 @@ def registry_of(readings: Sequence[Reading], devices: Mapping[str, Settings]) ->
         }
         if s.rated_kw is not None:
             entry["rated_kw"] = s.rated_kw
+        if kind == "port":
+            entry["connectors"] = s.connectors
         if s.rated_flow_m3_min is not None:
             entry["rated_flow_m3_min"] = s.rated_flow_m3_min
         station.setdefault(TABLES[kind], []).append(entry)  # type: ignore[attr-defined]

@@ -63,6 +63,7 @@ class Settings:
     """Or "hold"."""
     rated_kw: float | None = None
     rated_flow_m3_min: float | None = None
+    connectors: int = 1
 
 
 class Run(NamedTuple):
@@ -212,8 +213,15 @@ class _Device:
             if decides is None:
                 continue
             row.state = decides.status if by_status else _state_by_power(decides)
+            if row.state in ("Faulted", "Unavailable") and not self.all_spoke(lanes):
+                row.state = ""
             row.in_charge = row.state == "Charging" or (row.state == "Occupied" and power_flows)
-            row.session_id = "" if row.state in FREE else decides.session_id
+            row.session_id = "" if row.state in ("", *FREE) else decides.session_id
+
+    def all_spoke(self, lanes: Mapping[str, _Lane]) -> bool:
+        """Whether every connector has sent a status, or the port one for itself."""
+        spoke = [name for name, lane in lanes.items() if lane.status]
+        return "" in spoke or len(spoke) >= self.settings.connectors
 
     def runs(self) -> list[Run]:
         """Count heard and state time, and return the runs with the energy that began in them."""

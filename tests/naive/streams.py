@@ -51,6 +51,7 @@ def settings() -> st.SearchStrategy[Settings]:
         integration=st.sampled_from(["trapezoid", "hold"]),
         rated_kw=st.sampled_from([None, 7.0, 160.0]),
         rated_flow_m3_min=st.sampled_from([None, 28.0]),
+        connectors=st.sampled_from([1, 1, 2, 3]),
     )
 
 

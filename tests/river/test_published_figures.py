@@ -24,8 +24,8 @@ readings = "frame"
 time = { path = "at", format = "iso" }
 ports = { "1" = [1, 2], "2" = [3, 4] }
 """
-FAULTED_S = 90.0
-"""Of a port: both its connectors for 89 s, and one second in which one of them has not spoken yet."""
+FAULTED_S = 89.0
+"""Of a port with two connectors: from when both have said so."""
 NO_ROWS = '[analytics]\nlateness = "400d"\n'
 """Derived rows wait: nobody asks for them here."""
 

@@ -27,6 +27,15 @@ def test_the_highest_connector_speaks(
     connectors: tuple[str | None, ...], power_kw: tuple[float, ...], state: str | None, charging: bool
 ) -> None:
     codes = np.array([[-1 if c is None else PORT_STATUS.index(c) for c in connectors]], np.int64)
-    found, found_charging, _ = port_state(codes, np.array([power_kw]))
+    found, found_charging, _ = port_state(codes, np.array([power_kw]), np.array([True]))
     assert found.tolist() == [-1 if state is None else PORT_STATUS.index(state)]
     assert found_charging.tolist() == [charging]
+
+
+@pytest.mark.parametrize(("status", "known"), [
+    ("Faulted", False), ("Unavailable", False), ("Available", True), ("Charging", True), ("SuspendedEV", True),
+])
+def test_a_connector_that_was_not_heard_yet_may_be_the_good_one(status: str, known: bool) -> None:
+    codes = np.array([[PORT_STATUS.index(status)]], np.int64)
+    found, _, _ = port_state(codes, np.array([[np.nan]]), np.array([False]))
+    assert found.tolist() == [PORT_STATUS.index(status) if known else -1]
