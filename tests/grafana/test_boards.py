@@ -43,8 +43,8 @@ def test_a_dashboard_keeps_the_rules(language: str, name: str) -> None:
     sources = {f"${{{v}}}" for v in variables if variables[v]["type"] == "datasource"}
     assert sources == {"${datasource}", "${datasource_raw}"}
     for variable in variables.values():
-        assert variable["current"]["text"], variable["name"]
-        assert variable["current"]["value"], variable["name"]
+        if variable["name"] != "port":  # of ports, which start with one, Grafana takes the first
+            assert all(variable["current"].values()), variable["name"]
         assert variable["label"]
         if variable["type"] == "query":
             assert (variable["refresh"], variable["datasource"]["uid"]) == (2, "${datasource}")
