@@ -129,6 +129,16 @@ class Client:
         """Return what to change now, and what it brings."""
         return self._get(f"stations/{station}/advice", Json)
 
+    def planning(
+        self, station: str, *, ports: int | None = None, from_: When | None = None, to: When | None = None
+    ) -> Json:
+        """Return how often vehicles would be blocked with another number of ports, estimated."""
+        return self._get(f"stations/{station}/planning", Json, ports=ports, **{"from": from_, "to": to})
+
+    def rules(self, station: str) -> Iterator[Json]:
+        """Yield the rules in force at a station, and their states."""
+        return self._list(f"stations/{station}/rules", Json)
+
     # ---- series
 
     def series(

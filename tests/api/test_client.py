@@ -35,6 +35,8 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "statement": lambda c: c.statement("isle", "2026-11"),
     "issue_statement": lambda c: c.issue_statement("isle", "2026-10"),
     "advice": lambda c: c.advice("isle"),
+    "planning": lambda c: c.planning("harbour", ports=4, **SPAN),
+    "rules": lambda c: list(c.rules("harbour")),
     "series": lambda c: list(
         c.series("port", "power_kw", station="harbour", device="p001", step="1h", agg="max", **SPAN)
     ),
