@@ -65,10 +65,13 @@ def test_the_whole_data_set_is_read_like_an_excerpt_as_csv_or_zip(tmp_path, coun
     states = Counter(r.values["state"] for r in readings if r.kind == "compressor")
     assert states == {"loaded": 828, "unloaded": 1_932, "stopped": 5_520}
     begin_ms = 1_587_168_000_000
-    assert [r.values["ts"] for r in readings[::2]] == [r.values["ts"] for r in readings[1::2]]
-    assert [(r.values["ts"] - begin_ms) // 10_000 for r in readings[::2]] == [*range(3_000), *range(3_360, 8_640)]
+    for place, device in enumerate(("apu", "main", "dryer")):
+        own = readings[place::3]
+        assert {r.device for r in own} == {device}
+        assert [(r.values["ts"] - begin_ms) // 10_000 for r in own] == [*range(3_000), *range(3_360, 8_640)]
     assert readings[1].values == {"ts": begin_ms, "pressure_bar": 8.5}
-    assert readings[2 * 7].values == {
+    assert readings[2].values == {"ts": begin_ms, "purge_pressure_bar": -0.02}
+    assert readings[3 * 7].values == {
         "ts": begin_ms + 70_000, "state": "unloaded", "discharge_pressure_bar": -0.012, "oil_temperature_c": 60.125,
         "motor_current_a": 3.9,
     }  # fmt: skip
@@ -78,7 +81,7 @@ def test_a_checksum_tells_the_file_that_is_meant(tmp_path):
     file, out = tmp_path / "MetroPT3.csv", tmp_path / "out.jsonl"
     file.write_text(whole("index"))
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert replay(file, format_name="metropt3", out=out, sha256=sha256.upper()) == 2 * 8_280
+    assert replay(file, format_name="metropt3", out=out, sha256=sha256.upper()) == 3 * 8_280
     out.unlink()
     with pytest.raises(VoltairError, match=rf"has SHA-256 {sha256}, not abc; fetch it again"):
         replay(file, format_name="metropt3", out=out, sha256="abc")
