@@ -13,10 +13,11 @@ from grafana.boards import boards
 PAGE = HERE.parent / "docs" / "grafana-panels.md"
 HEAD = """# Every panel: what it asks and what is answered
 
-Made by `VOLTAIR_WRITE_ANSWERS=1 ./dev test tests/grafana/test_answers.py`, which compares panels and queries: two
-charging stations and two air stations by the simulators (`tests/grafana_day.py`), through a whole Voltair into InfluxDB
-1.6.7; all stations chosen, the range of each dashboard (a month for the report). Of queries for rows of three widths the one
-stands here that the range reads. Numbers are cut to four digits; the answers are those of one run.
+Made by `VOLTAIR_WRITE_ANSWERS=1 ./dev test tests/grafana/test_answers.py`, which compares panels and queries:
+two charging stations and two air stations by the simulators (`tests/grafana_day.py`), through a whole Voltair
+into InfluxDB 1.6.7; all stations chosen, the range of each dashboard (a month for the report). Of queries for
+rows of three widths the one stands here that the range reads. Numbers are cut to four digits; the answers are
+those of one run.
 """
 
 
