@@ -86,7 +86,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     leaks.add_argument("--stations", type=int, default=20, help="made for each case and set of seeds, three weeks each")
     metro = parts.add_parser("metro")
     metro.add_argument("--seeds", type=int, default=3, help="twins, seven months each")
-    metro.add_argument("--first-seed", type=int, default=HELD_OUT_SEED, help="the rules' limits were chosen on 1 and 2")
+    metro.add_argument("--first-seed", type=int, default=HELD_OUT_SEED, help="the rules' limits were chosen on 1 to 3")
     metro.add_argument("--file", type=Path, help="MetroPT-3 as published (CSV or zip), instead of twins")
     metro.add_argument("--sha256", default="", help="its checksum")
     grafana = parts.add_parser("grafana")
