@@ -36,6 +36,10 @@ from api.schemas import TYPES, format_schema, webhook_schema
 from api.services import Services
 
 BASE = "/api/v1"
+PARTS = (
+    stations, rules, groups, nevi, planning, statements, series, alerts, silences, webhooks, stream, audit, operation,
+)
+"""Modules of the calls under `BASE`, in the order of the OpenAPI document."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'",
@@ -74,11 +78,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Gate, api=services.config.api, tokens=services.tokens, failures=app.state.failures)
     app.add_middleware(_SafeHeaders)
-    parts = (
-        stations, rules, groups, nevi, planning, statements, series, alerts, silences, webhooks, stream, audit,
-        operation,
-    )
-    for part in parts:
+    for part in PARTS:
         app.include_router(part.router, prefix=BASE)
     app.include_router(operation.outside)
     document_problems(app)

@@ -18,6 +18,7 @@ from api.desk import Desk
 from api.overview import Overview
 from api.sources import Sources
 from telemetry.config import MqttConfig
+from telemetry.first_of import first_of
 
 EVERY_S = 60.0
 """How often the key figures of a station are published."""
@@ -121,16 +122,7 @@ class MqttOut:
             Always, with the reason.
         """
         async with self._client() as client:
-            parts = (_watch(client), self._alerts(client), self._figures(client))
-            tasks = [asyncio.create_task(part) for part in parts]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            for task in done:
-                task.result()
+            await first_of(_watch(client), self._alerts(client), self._figures(client))
 
     def _client(self) -> Client:
         config, url = self._config, urlsplit(self._config.url)

@@ -22,6 +22,7 @@ from voltair.broker import demo_broker
 from voltair.supervise import voltair_argv
 
 _PORTS = 1_000
+_RATE_S = 2
 _LOAD = """
 import sys, time
 import paho.mqtt.client as paho
@@ -36,7 +37,7 @@ while True:
         at = f"voltair/v1/load{sent % ports % 20}/port/p{sent % ports}/telemetry"
         client.publish(at, b'{"status": "Charging", "power_kw": 6.9, "energy_kwh": %d}' % (sent // ports), 1)
         sent += 1
-    time.sleep(0.005)
+    time.sleep(0.005)  # the rate is kept by what is due; a busy loop would take the core from those measured
 """
 
 
@@ -55,11 +56,11 @@ def measure_latency(rate: int, seconds: float) -> Iterator[tuple[str, str]]:
             wait(lambda: api.get("/readyz").is_success, folder)
             load = subprocess.Popen([sys.executable, "-c", _LOAD, str(broker_port), str(rate), str(_PORTS)])
             try:
-                time.sleep(3)
+                time.sleep(3)  # connecting and the first burst are not what is measured
                 took_ms, asked = _probe(broker_port, hook, seconds)
                 before = api.get("/api/v1/progress").json()["received"]
-                time.sleep(2)
-                real = (api.get("/api/v1/progress").json()["received"] - before) / 2
+                time.sleep(_RATE_S)  # the rate that was really there is that of a span of time
+                real = (api.get("/api/v1/progress").json()["received"] - before) / _RATE_S
             finally:
                 load.kill()
                 load.wait()
@@ -82,10 +83,10 @@ def _probe(broker_port: int, hook: Hook, seconds: float) -> tuple[list[float], i
         sent[port, "alert.resolved" if over else "alert.firing"] = time.monotonic()
         client.publish(f"voltair/v1/probe/port/{port}/telemetry", payload, 1)
         number += 1
-        time.sleep(0.2)
+        time.sleep(0.2)  # probes one by one, five a second: none waits behind another
     deadline = time.monotonic() + 15
     while len(hook.posts) < len(sent) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.1)  # what has not come by then is lost, and is stated
     client.disconnect()
     client.loop_stop()
     arrived = {(b["data"]["device"], b["type"]): at for _, at, b in hook.posts if b["data"]["station"] == "probe"}

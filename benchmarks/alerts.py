@@ -106,7 +106,7 @@ def flood(alerts: int) -> Flood:
                     began = time.perf_counter()
                     api.get(path).raise_for_status()
                     took_ms.append(1000 * (time.perf_counter() - began))
-                    time.sleep(0.02)
+                    time.sleep(0.02)  # a page that asks now and then, not a second load
                 return len(one.posts) >= alerts and sum(len(b["alerts"]) for _, _, b in list(many.posts)) >= alerts
 
             wait(arrived, folder)
@@ -144,7 +144,7 @@ def kills(many: int, *, alerts: int, seed: int = 1) -> Kills:
                     wait(lambda: api.get("/livez").is_success, folder)
                     step = len(stream) * kill // many, len(stream) * (kill + 1) // many
                     commit(db, stream[step[0] : step[1]])
-                    time.sleep(random_.uniform(0, 0.4))
+                    time.sleep(random_.uniform(0, 0.4))  # the moment of the kill is what is varied
             hook.status = lambda: 204
             _hurry(folder / "data")
             with process(argv, folder):

@@ -74,13 +74,13 @@ def _speak(broker_port: int, hook: Hook, minutes: int, ports: int) -> None:
             hot = (minute + port) % 2
             payload = json.dumps({"status": "Charging", "temperature_c": 90 if hot else 40})
             client.publish(f"voltair/v1/st{port % STATIONS}/port/p{port}/telemetry", payload, 1)
-        time.sleep(1.0 - time.time() % 1.0)
+        time.sleep(1.0 - time.time() % 1.0)  # devices speak at each full second, and nothing tells of that
     client.disconnect()
     client.loop_stop()
     wanted = ports // 2 + minutes * ports
     deadline = time.monotonic() + 15
     while len(hook.posts) < wanted and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.1)  # what has not come by then is lost, and is stated
 
 
 def _wall_ms() -> int:

@@ -76,7 +76,7 @@ def _flow(
     memory, behind = [], []
     cpu_s = _cpu_s(pid)
     while sender.poll() is None:
-        time.sleep(_SAMPLE_S)
+        time.sleep(_SAMPLE_S)  # memory is sampled; asking costs those measured
         memory.append(_resident_mb(pid))
         if api is not None:
             behind.append(api.get("/api/v1/progress").json())
@@ -168,9 +168,9 @@ def _send(port: int, rate: int, seconds: float, devices: int) -> None:
         if due > 0:
             peer.send(b"".join(encode_reading(sent + i, devices, time_ms)[0] for i in range(due)))
             sent += due
-        time.sleep(_TURN_S)
+        time.sleep(_TURN_S)  # what falls due in a turn goes out in one write
     while acknowledged < sent:
-        time.sleep(_TURN_S)
+        time.sleep(_TURN_S)  # the thread counts
     print(sent, time.monotonic() - began_s)
 
 

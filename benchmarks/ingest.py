@@ -73,7 +73,7 @@ def _wait_for(port: int) -> None:
     while time.monotonic() < deadline_s:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port)):
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # a process that starts has no event to wait for
     sys.exit(f"mosquitto does not listen on {port}")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -273,8 +274,8 @@ def publish(
 
 async def _until_stopped(publisher: Publisher, messages: Iterable[Message]) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+    if threading.current_thread() is threading.main_thread():  # the only one that may handle signals
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, publisher.stop)
     await publisher.publish(messages)
 

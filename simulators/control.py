@@ -103,7 +103,7 @@ def order(folder: Path, fault: dict[str, Any]) -> str:
                 if verdict == "refused":
                     raise ConfigError(text)
                 return text
-        time.sleep(_POLL_S)
+        time.sleep(_POLL_S)  # the simulator is another process; files are the only word between the two
     path.unlink(missing_ok=True)
     msg = f"no simulator answers in {folder}; is 'voltair demo' still running?"
     raise VoltairError(msg)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +13,10 @@ import httpx
 import msgspec
 import numpy as np
 import pytest
+from servers import serving
 from starlette.types import ASGIApp
 
+from api.app import create_app
 from api.auth import parse_tokens
 from api.deliver import Deliverer
 from api.desk import Desk
@@ -31,7 +32,7 @@ from store.roles import RoleStatus, wall_ms
 from store.sqlite import connect
 from store.state import SCHEMA
 from telemetry.channels import PORT, PORT_STATUS
-from telemetry.config import Config
+from telemetry.config import ApiConfig, Config
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 T0 = 1_795_000_000_000
@@ -146,14 +147,8 @@ def receiver() -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     found = Receiver(f"http://127.0.0.1:{server.server_port}/hook", server.server_port)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
+    with serving(server):
         yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass
@@ -255,3 +250,36 @@ def take(services: Services, *rows: dict[str, Any]) -> None:
     add_transitions(services.config.data, *rows)
     while services.intake.take():
         pass
+
+
+STATIONS = """
+[stations.harbour]
+kind = "charging"
+name = "Harbour"
+groups = ["zhoushan"]
+[[stations.harbour.ports]]
+id = "p001"
+name = "Bay 1"
+[[stations.harbour.ports]]
+id = "p002"
+[stations.isle]
+kind = "compressed_air"
+"""
+
+
+def config_of(tmp_path: Path, **api: Any) -> Config:
+    (tmp_path / "stations.toml").write_text(STATIONS)
+    return Config(data_dir=str(tmp_path / "data"), stations=str(tmp_path / "stations.toml"), api=ApiConfig(**api))
+
+
+def client_of(services: Services) -> Client:
+    return Client(create_app(services), "http://127.0.0.1:8080")
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert set(body) >= {"type", "title", "status", "detail"}
+    assert body["status"] == status
+    return body

@@ -2,11 +2,12 @@
 
 import http.server
 import json
-import threading
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from servers import serving
 
 ADMIN, ORG, ORG_ID = "all-access", "harbours", "0000000000000001"
 
@@ -113,12 +114,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def influx2() -> Iterator[Influx2]:
-    server = Influx2()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(Influx2()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -2,11 +2,12 @@
 
 import json
 import queue
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from servers import serving
 
 from api.page import STATIC, page_at
 
@@ -129,13 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def page_server(snapshot: list[Event]) -> Iterator[PageServer]:
     """Run a server for one test."""
-    server = PageServer(snapshot)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.drop()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(PageServer(snapshot)) as server:
+        try:
+            yield server
+        finally:
+            server.drop()

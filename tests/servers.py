@@ -11,21 +11,25 @@ import random
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+import httpx
 import pytest
 
 _START_S = 30.0
 _given: set[int] = set()
 
 AnyServer = TypeVar("AnyServer", bound="Server")
+Ours = TypeVar("Ours", bound=socketserver.BaseServer)
 
 
 def missing(what: str) -> NoReturn:
@@ -39,6 +43,20 @@ def find_program(name: str, package: str) -> str:
     """Return the path of a program, also where only root's PATH has it."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     return found or missing(f"{name} (Debian package {package})")
+
+
+@contextmanager
+def serving(server: Ours) -> Iterator[Ours]:
+    """Let a server of the test's own answer, in a thread, until the end."""
+    with server:
+        # The interval only decides how long `shutdown` takes.
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def free_port() -> int:
@@ -109,6 +127,18 @@ class Server:
     def log(self) -> str:
         """Everything the process said on both channels, over all its lives."""
         return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+
+    def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+        """Wait while the process lives; a refused connection is no progress."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with suppress(httpx.TransportError):
+                if condition():
+                    return
+            assert self.process is not None
+            assert self.process.poll() is None, self.log[-6000:]
+            assert time.monotonic() < deadline, f"not in {seconds:g} s: {what}\n{self.log[-6000:]}"
+            time.sleep(0.25)  # asking costs the processes that are waited for
 
     def start(self) -> None:
         assert self.process is None, "the server already runs"

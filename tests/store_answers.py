@@ -2,9 +2,10 @@
 
 import contextlib
 import http.server
-import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
+
+from servers import serving
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -47,12 +48,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def answering(answer: Callable[[list[str]], tuple[int, dict[str, str], bytes]]) -> Iterator[Answers]:
-    server = Answers(answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(Answers(answer)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

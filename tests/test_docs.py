@@ -14,22 +14,9 @@ import typer
 from starlette.routing import Match, Route
 
 from analytics.rules.load import load_rules
+from api.app import BASE, PARTS
 from api.bodies import FORMATS
-from api.routes import (
-    alerts,
-    audit,
-    groups,
-    nevi,
-    operation,
-    planning,
-    rules,
-    series,
-    silences,
-    statements,
-    stations,
-    stream,
-    webhooks,
-)
+from api.routes import operation
 from ingest.decode import Decoder
 from simulators.fault_kinds import KINDS as FAULTS
 from simulators.replay.table import load_map
@@ -155,11 +142,8 @@ def check_command(words: list[str]) -> None:
 
 
 def check_call(method: str, path: str) -> None:
-    routers = [
-        alerts, audit, groups, nevi, operation, planning, rules, series, silences, statements, stations, stream,
-        webhooks,
-    ]
-    routes = [(r, "/api/v1") for m in routers for r in m.router.routes] + [(r, "") for r in operation.outside.routes]
+    routes = [(r, BASE) for part in PARTS for r in part.router.routes]
+    routes += [(r, "") for r in operation.outside.routes]
     for route, base in routes:
         assert isinstance(route, Route)
         scope = {"type": "http", "method": method, "path": path.partition("?")[0].removeprefix(base), "root_path": ""}

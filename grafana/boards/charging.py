@@ -6,11 +6,11 @@ from grafana.boards.common import (
     KW,
     KWH,
     LOADING,
-    OCCUPIED,
     SHARE,
     Say,
     alerts_of,
     links_of,
+    occupied_share,
     station_col,
     variables_of,
 )
@@ -162,15 +162,7 @@ def _figures(say: Say) -> list[tuple[int, Json]]:
                 interval="1m",
             ),
         ),
-        (
-            5,
-            stat(
-                say("Occupied share", "占用率"),
-                say(*OCCUPIED),
-                [target(ratio("charging_station_15m", "occupied_h", "window_h"))],
-                SHARE,
-            ),
-        ),
+        (5, occupied_share(say)),
         (
             5,
             stat(

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from grafana.layout import alert_layer, board_link, page_link, source_variables, tag_variable, text_variable
 from grafana.links import PAGE, page_path, row_to, to_page
-from grafana.panels import AMBER, BLUE, RED, Col, Json, Look, band, stepped, table, target
-from grafana.queries import firing, mean, only, tag_values, transitions
+from grafana.panels import AMBER, BLUE, RED, Col, Json, Look, band, stat, stepped, table, target
+from grafana.queries import firing, mean, only, ratio, tag_values, transitions
 
 KW = Look("kwatt", 1)
 KWH = Look("kwatth", 1)
@@ -156,3 +156,13 @@ def alert_fields(say: Say) -> tuple[str, str]:
 def alerts_of(say: Say) -> Json:
     """Return the layer that marks alerts in charts."""
     return alert_layer(say("Alerts", "告警"), *alert_fields(say))
+
+
+def occupied_share(say: Say) -> Json:
+    """Return the panel of the occupied share of the range."""
+    return stat(
+        say("Occupied share", "占用率"),
+        say(*OCCUPIED),
+        [target(ratio("charging_station_15m", "occupied_h", "window_h"))],
+        SHARE,
+    )

@@ -14,6 +14,7 @@ from grafana.boards.common import (
     baseline_band,
     firing_table,
     links_of,
+    occupied_share,
     variables_of,
 )
 from grafana.layout import dashboard
@@ -46,15 +47,7 @@ def home(language: str, say: Say) -> Json:
                             interval="1m",
                         ),
                     ),
-                    (
-                        4,
-                        stat(
-                            say("Occupied share", "占用率"),
-                            say(*OCCUPIED),
-                            [target(ratio("charging_station_15m", "occupied_h", "window_h"))],
-                            SHARE,
-                        ),
-                    ),
+                    (4, occupied_share(say)),
                     (
                         4,
                         stat(

@@ -5,8 +5,7 @@ import contextlib
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 from simulators.message import Message
 from simulators.publish.broker import Broker
@@ -107,19 +106,6 @@ class Publisher(ABC):
         self.sent += count
         if self._progress is not None:
             self._progress(self.sent, time_ms)
-
-
-async def first_of(*works: Coroutine[Any, Any, None]) -> None:
-    """Run until the first has ended, however it did; the others are cancelled."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
 
 
 def is_presence(topic: str) -> bool:

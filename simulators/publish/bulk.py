@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import cast
 
 from simulators.message import Message
-from simulators.publish.base import KEEPALIVE_S, PATIENCE_S, Publisher, first_of, is_presence
+from simulators.publish.base import KEEPALIVE_S, PATIENCE_S, Publisher, is_presence
 from simulators.publish.pace import Paced
 from telemetry.errors import VoltairError
+from telemetry.first_of import first_of
 from wire.mqtt.encode import PINGREQ, Connect, encode_connect, encode_disconnect, encode_publish
 from wire.mqtt.packets import MQTT_3_1_1, Connack, Packet, Puback, is_permanent, reason_text
 from wire.mqtt.parse import StreamParser

@@ -14,9 +14,10 @@ from aiomqtt import Client, Will
 
 from simulators.dialects.sparkplug import EdgeNode, address_of, asks_for_births
 from simulators.message import Message
-from simulators.publish.base import Publisher, first_of
+from simulators.publish.base import Publisher
 from simulators.publish.connection import connected
 from simulators.publish.pace import Paced
+from telemetry.first_of import first_of
 
 _AHEAD = 100
 """Messages that may wait for one edge node before all wait with them."""

@@ -12,9 +12,10 @@ from collections import deque
 from aiomqtt import Client
 
 from simulators.message import Message
-from simulators.publish.base import Publisher, first_of, is_presence
+from simulators.publish.base import Publisher, is_presence
 from simulators.publish.connection import connected, watch
 from simulators.publish.pace import Paced
+from telemetry.first_of import first_of
 
 WINDOW = 100
 """Messages under way without an acknowledgement: the library looks through all of them at each."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from naive.fold import Reading, Settings
+from naive.readings import Reading, Settings
 
 from analytics.arrive import to_table
 from analytics.books import MinuteBook, to_buckets

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 from folding import frame_of
-from naive.fold import Reading
+from naive.readings import Reading
 from naive.streams import reading
 
 from analytics.role import Analytics, _to_ticks

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from naive.fold import Reading
+from naive.readings import Reading
 from naive.streams import reading
 from naive.windows import START_MS, air_window, runs_of, station_of, window_of
 

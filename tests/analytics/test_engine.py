@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from naive.fold import Reading, naive_fold
+from naive.fold import naive_fold
+from naive.readings import Reading
 from naive.streams import Stream, deliveries, reading, streams
 
 sys.path.insert(0, str(Path(__file__).parent))

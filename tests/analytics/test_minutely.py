@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from naive.fold import Reading
+from naive.readings import Reading
 from naive.streams import reading
 from naive.windows import station_of
 

@@ -7,7 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from naive.windows import START_MS, air_window, buckets_of, port_window, runs_of, station_of, window_of
+from naive.rows import naive_device_row
+from naive.windows import (
+    LATE_S,
+    START_MS,
+    air_window,
+    buckets_of,
+    busy_ports,
+    part,
+    port_window,
+    runs_of,
+    station_of,
+    window_of,
+)
 
 from analytics.kpis import station_kpis
 from analytics.leaks import leaks_of
@@ -20,17 +32,6 @@ from telemetry.points import NO_INT, Points
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
 from wire.points_codec import decode_points, encode_points
 
-LATE_S = 40
-"""Second of the window in which p2 is first heard."""
-
-
-def part(window: Window, from_ms: int, to_ms: int) -> Window:
-    """Return a part of a window, as the loader would give it."""
-    minutes = {
-        kind: rows.take((rows.start_ms >= from_ms) & (rows.start_ms < to_ms)) for kind, rows in window.minutes.items()
-    }
-    return replace(window, from_ms=from_ms, to_ms=to_ms, minutes=minutes)
-
 
 def columns(points: Points) -> dict[str, np.ndarray]:
     """Return the numbers of points; NaN where a field is missing."""
@@ -38,23 +39,6 @@ def columns(points: Points) -> dict[str, np.ndarray]:
         name: np.where(column == NO_INT, np.nan, column) if column.dtype.kind == "i" else column
         for name, column in points.fields.items() if not isinstance(column, tuple)
     }
-
-
-def busy_ports(hours: int = 5, **table: Any) -> Window:
-    """Return ports that do everything: charge, idle, fault, fall silent, come late."""
-    rng = np.random.default_rng(7)
-    states = ["Available", "Preparing", "Charging", "SuspendedEV", "Finishing", "Reserved", "Unavailable", "Faulted"]
-    timelines: dict[str, list[Any]] = {}
-    for port in ("p1", "p2", "p3"):
-        line: list[Any] = [None] * LATE_S if port == "p2" else []
-        while len(line) < 3600 * hours:
-            state = None if rng.random() < 0.1 else str(rng.choice(states))
-            line += [None if state is None else (state, f"s{len(line)}" if state in states[1:5] else "")] * int(
-                rng.integers(30, 1500)
-            )
-        timelines[port] = line[: 3600 * hours]
-    table = {"transformer_kva": 20, "ports": [{"id": p, "rated_kw": 11} for p in ("p1", "p2", "p3")], **table}
-    return port_window(timelines, station_of("charging", **table))
 
 
 def assert_same(window: Window, width: str, width_ms: int, ignored: Mapping[str, str]) -> None:
@@ -246,27 +230,6 @@ def test_rows_of_customers_add_up_to_the_station() -> None:
     assert (saved != 0).any()
     assert "savings_kwh" not in y
     assert len(station_rows(window, "15m")) == 1
-
-
-def naive_device_row(window: Window, kind: str, device: str, start_ms: int, end_ms: int) -> dict[str, Any]:
-    """Return a row of a port by the plainest reading of its words."""
-    rows = window.minutes[kind]
-    mine = [i for i in range(len(rows)) if rows.devices[rows.device[i]] == device
-            and start_ms <= rows.start_ms[i] < end_ms]
-    state_s = {s: sum(int(rows.get(f"{s}_ms")[i]) for i in mine) / 1000 for s in PORT_STATUS}
-    runs = window.runs[kind]
-    deaf = [t for a, b in window.deaf_ms.tolist() for t in range(a, b, 1000)]
-    heard = set(deaf)
-    for k in range(len(runs)):
-        if runs.devices[runs.device[k]] == device:
-            heard |= set(range(int(runs.start_ms[k]), int(runs.end_ms[k]), 1000))
-    first_ms = window.first_heard_ms[kind, device]
-    offline_s = len([t for t in range(max(start_ms, first_ms), end_ms, 1000) if t not in heard])
-    known_s = sum(state_s.values())
-    times = {**state_s, "Offline": offline_s, "Unknown": (end_ms - start_ms) / 1000 - known_s - offline_s}
-    energy_kwh = sum(int(rows.get("energy_n")[i]) for i in mine) / 1e9 if mine else None
-    return {"known_s": known_s, "offline_s": offline_s, "status": max(times, key=lambda s: times[s]),
-            "energy_kwh": energy_kwh, **({f"{s}_s": v for s, v in state_s.items()} if known_s else {})}
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from naive.fold import Reading
+from naive.readings import Reading
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from naive.fold import Reading
+from naive.readings import Reading
 from naive.streams import reading
 
 from analytics.air import air_minutes

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from naive.fold import Reading, naive_fold
+from naive.fold import naive_fold
+from naive.readings import Reading
 from naive.streams import Stream, deliveries, reading, streams
 
 from analytics import kept, shelf

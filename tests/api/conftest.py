@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import page_day
 import page_events
 import pytest
-from api_support import Clock, Receiver, receiver
+from api_support import Client, Clock, Receiver, client_of, config_of, make_services, make_state, receiver
 from page_server import PageServer, page_server
 from playwright.sync_api import Browser, Page
 from river.stack import Stack, stack
+
+from api.services import Services
 
 
 @pytest.fixture
@@ -68,3 +71,17 @@ def show(browser: Browser, page_api: PageServer) -> Iterator[Callable[..., Page]
 
         yield open_page
     assert problems == []
+
+
+@pytest.fixture
+def services(tmp_path: Path, clock: Clock) -> Iterator[Services]:
+    config = config_of(tmp_path)
+    make_state(config.data)
+    made = make_services(config, clock=clock)
+    yield made
+    made.desk.close()
+
+
+@pytest.fixture
+def client(services: Services) -> Client:
+    return client_of(services)

@@ -3,7 +3,6 @@
 import re
 import socketserver
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from api_support import Client, add_transitions, deliver_once, endpoint, make_services, make_state, receiver, transition
-from servers import alertmanager, find_program, free_port, irc_relay, prometheus, voltair
+from servers import alertmanager, find_program, free_port, irc_relay, prometheus, serving, voltair
 
 from api.app import create_app
 from api.endpoints import put_endpoint
@@ -172,15 +171,9 @@ def irc() -> Iterator[tuple[int, list[str]]]:
                 elif word in ("NOTICE", "PRIVMSG") and rest.startswith("#"):
                     said.append(rest)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.server_address[1], said
-        finally:
-            server.shutdown()
-            thread.join()
+        yield server.server_address[1], said
 
 
 def test_a_public_receiver_of_alertmanager_takes_our_body_unchanged(services: Services) -> None:

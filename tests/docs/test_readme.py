@@ -5,8 +5,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,20 +56,6 @@ class Reader:
         return httpx.get(url.replace("http://127.0.0.1:8080", self.api), trust_env=False, timeout=30).json()
 
 
-def wait_for(condition: Callable[[], bool], server: Server) -> None:
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            if condition():
-                return
-        except httpx.TransportError:
-            pass
-        assert server.process is not None
-        assert server.process.poll() is None, server.log
-        assert time.monotonic() < deadline, server.log[-4000:]
-        time.sleep(0.2)  # other processes' progress
-
-
 def device(found: Any, name: str) -> Any:
     return next((d for d in found.get("devices", []) if d["device"] == name), None)
 
@@ -94,7 +78,7 @@ def test_the_steps_connect_an_evcc_and_a_shelly(tmp_path: Path) -> None:
                     reader.sh(line)
                 continue
             with voltair("run", folder=home, environ=reader.environ) as server:
-                wait_for(lambda: httpx.get(f"{reader.api}/readyz", trust_env=False).is_success, server)
+                server.wait_until(lambda: httpx.get(f"{reader.api}/readyz", trust_env=False).is_success, "ready")
                 for line in lines:
                     if not line.startswith("voltair run"):
                         reader.sh(line)
@@ -114,5 +98,5 @@ def test_the_steps_connect_an_evcc_and_a_shelly(tmp_path: Path) -> None:
 
 
 def wait_for_value(reader: Reader, url: str, name: str, channel: str, server: Server) -> Any:
-    wait_for(lambda: channel in (device(reader.get(url), name) or {"values": {}})["values"], server)
+    server.wait_until(lambda: channel in (device(reader.get(url), name) or {"values": {}})["values"], channel)
     return device(reader.get(url), name)

@@ -6,8 +6,8 @@ Each function returns the value at the end of every minute; None: unknown.
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
-from naive.fold import Run
 from naive.kpis import OCCUPIED
+from naive.readings import Run
 
 Minute = Mapping[str, int]
 """Column -> value; {}: nothing is known."""
@@ -89,14 +89,8 @@ def meter_mismatch(minutes: Sequence[Minute]) -> Values:
 
 def over_temperature(minutes: Sequence[Minute]) -> Values:
     """Temperature, unknown above 150 C and after a jump of more than 40 K from the minute before."""
-    found: Values = []
-    before: float | None = None
-    for minute in minutes:
-        now = gauge(minute, "temperature_c")
-        wrong = now is None or now > 150 or (before is not None and abs(now - before) > 40)
-        found.append(None if wrong or silent(minute) else now)
-        before = now
-    return found
+    values = zip(minutes, _plausible(minutes), strict=True)
+    return [None if silent(minute) else value for minute, value in values]
 
 
 def phase_loss(minutes: Sequence[Minute], phases: int | None) -> Values:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from hypothesis import strategies as st
-from naive.fold import Reading, Settings
+from naive.readings import Reading, Settings
 
 from telemetry.channels import KIND_BY_NAME, KINDS, Role
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from naive.fold import Reading, Run, Settings, naive_fold
+from naive.fold import naive_fold
+from naive.readings import Reading, Run, Settings
 from naive.streams import REORDER_MS, Stream, delayed, deliveries, reading, streams
 
 from telemetry.times import MINUTE_MS

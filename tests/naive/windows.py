@@ -1,6 +1,7 @@
 """Windows made by hand: ports from a state per second, air stations from flows and powers per minute."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ START_MS = 1_732_233_600_000
 ENERGY_N_PER_S = 2_000_000
 """7.2 kW."""
 NO_DEAF = np.empty((0, 2), np.int64)
+LATE_S = 40
+"""Second of the window in which p2 of `busy_ports` is first heard."""
 
 
 def station_of(kind: str, **table: Any) -> Station:
@@ -129,3 +132,28 @@ def air_window(
     return window_of(station, minutes, **{
         "minutes": {kind: buckets_of(rows) for kind, rows in tables.items()}, "first_heard_ms": first, **parts,
     })
+
+
+def busy_ports(hours: int = 5, **table: Any) -> Window:
+    """Return ports that do everything: charge, idle, fault, fall silent, come late."""
+    rng = np.random.default_rng(7)
+    states = ["Available", "Preparing", "Charging", "SuspendedEV", "Finishing", "Reserved", "Unavailable", "Faulted"]
+    timelines: dict[str, list[Any]] = {}
+    for port in ("p1", "p2", "p3"):
+        line: list[Any] = [None] * LATE_S if port == "p2" else []
+        while len(line) < 3600 * hours:
+            state = None if rng.random() < 0.1 else str(rng.choice(states))
+            line += [None if state is None else (state, f"s{len(line)}" if state in states[1:5] else "")] * int(
+                rng.integers(30, 1500)
+            )
+        timelines[port] = line[: 3600 * hours]
+    table = {"transformer_kva": 20, "ports": [{"id": p, "rated_kw": 11} for p in ("p1", "p2", "p3")], **table}
+    return port_window(timelines, station_of("charging", **table))
+
+
+def part(window: Window, from_ms: int, to_ms: int) -> Window:
+    """Return a part of a window, as the loader would give it."""
+    minutes = {
+        kind: rows.take((rows.start_ms >= from_ms) & (rows.start_ms < to_ms)) for kind, rows in window.minutes.items()
+    }
+    return replace(window, from_ms=from_ms, to_ms=to_ms, minutes=minutes)

@@ -72,18 +72,8 @@ class Stack:
     # ---- waiting
 
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
-        """Wait for the progress of other processes; a refused connection (a killed API) is no progress."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                if condition():
-                    return
-            except httpx.TransportError:
-                pass
-            assert self.server.process is not None
-            assert self.server.process.poll() is None, self.server.log[-6000:]
-            assert time.monotonic() < deadline, f"not in {seconds:g} s: {what}\n{self.server.log[-6000:]}"
-            time.sleep(0.25)  # asking costs the processes that are waited for
+        """Wait for the progress of other processes; a killed API is no progress."""
+        self.server.wait_until(condition, what, seconds)
 
     def wait_ready(self) -> None:
         self.wait_for(lambda: self.client.get("/readyz").status_code == httpx.codes.OK, "ready")

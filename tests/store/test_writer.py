@@ -1,110 +1,27 @@
 import contextlib
 import itertools
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import harbour
 import pytest
-from servers import Server, free_port, influxd
+from servers import free_port, influxd
 from store_answers import answering
+from writing import Outbox, drain, make_config, meta, stored
 
 from store import influx_http, series_influx, streams
 from store.ledger import Ledger
-from store.roles import RoleStatus, read_status
-from store.series import Outcome, SeriesQuery
+from store.series import Outcome
 from store.series_influx import IN_FLIGHT, LINES, InfluxSeries
-from store.series_read import read_series
 from store.series_sqlite import SqliteSeries
 from store.sqlite import connect
-from store.state import SCHEMA
 from store.streams import DerivedStream, RawStream, Waiting
 from store.writer import Lane, Writer
-from telemetry.config import ClockConfig, Config, InfluxConfig, StoreConfig
+from telemetry.config import InfluxConfig
 from telemetry.errors import StoreError, StoreUnavailable
 from telemetry.points import Points
-from wire.points_codec import encode_points
-
-
-def make_config(data: Path, influx: Server | None = None, *, mode: str = "event", keep_raw: str = "") -> Config:
-    store = StoreConfig(keep_raw=keep_raw)
-    if influx is not None:
-        store = StoreConfig(kind="influx", influx=InfluxConfig(url=influx.url))
-    return Config(data_dir=str(data), clock=ClockConfig(mode=mode), store=store)  # type: ignore[arg-type]
-
-
-class Outbox:
-    """What analytics does to state.db, as far as the writer sees it."""
-
-    def __init__(self, data: Path) -> None:
-        self.db = connect(data / "state.db")
-        self.db.executescript(SCHEMA)
-
-    def put(self, *batch: Points) -> None:
-        rows = [(len(points), encode_points(points)) for points in batch]
-        self.db.executemany("INSERT INTO outbox(points, body) VALUES(?, ?)", rows)
-
-
-def drain(writer: Writer) -> None:
-    while writer.step():
-        pass
-
-
-def meta(data: Path) -> dict[str, int]:
-    with contextlib.closing(connect(data / "series.db", read_only=True)) as db:
-        return dict(db.execute("SELECT key, value FROM meta"))
-
-
-def written(data: Path) -> int:
-    try:
-        return meta(data)["written"]
-    except (sqlite3.OperationalError, KeyError):
-        return 0
-
-
-def stored(config: Config, measurement: str = "port", field: str = "power_kw") -> list[float]:
-    query = SeriesQuery(measurement, field, 0, 4_000_000_000_000)
-    return [item.value for item in read_series(config, query) if not isinstance(item.value, str)]
-
-
-@contextlib.contextmanager
-def role(config: Config) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the role in a process of its own."""
-    influx = config.store.influx
-    program = (
-        "from store.writer import run\n"
-        "from telemetry.config import *\n"
-        f"run(Config(data_dir={config.data_dir!r}, clock=ClockConfig(mode={config.clock.mode!r}),"
-        f" store=StoreConfig(kind={config.store.kind!r}, influx=InfluxConfig(url={influx.url!r}))))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait for another process to do its work."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
-        time.sleep(0.02)
-
-
-def spoken(config: Config) -> RoleStatus:
-    status = read_status(config.data, "writer")
-    assert status is not None
-    return status
 
 
 def test_readings_and_rows_reach_the_embedded_store_once(tmp_path: Path) -> None:
@@ -273,75 +190,6 @@ def test_live_retention_is_by_the_wall_clock_and_event_time_by_the_stations(tmp_
     assert meta(live)["beyond_retention"] == 3_600
     assert meta(event)["beyond_retention"] == 1_800
     assert len(stored(make_config(event))) == 1_800
-
-
-@pytest.mark.server
-def test_influxdb_killed_in_the_middle_of_writing(tmp_path: Path) -> None:
-    journal, outbox = harbour.Journal(tmp_path), Outbox(tmp_path)
-    journal.grow(60_000, per_entry=2_000)
-    outbox.put(harbour.minutes(50))
-    with influxd() as influx:
-        config = make_config(tmp_path, influx)
-        with role(config):
-            wait_for(lambda: written(tmp_path) >= 10_000, "a start")
-            influx.kill9()
-            wait_for(lambda: any("does not answer" in p for p in spoken(config).problems), "the role says so")
-            journal.grow(5_000)
-            influx.start()
-            wait_for(lambda: meta(tmp_path)["written"] == 65_000, "everything")
-            wait_for(lambda: not spoken(config).problems, "all is well again")
-            wait_for(lambda: spoken(config).gauges == {"raw_pending": 0.0, "lag_s": 0.0}, "nothing is pending")
-        assert len(stored(config)) == 65_000
-        assert stored(config, "port_1h", "energy_kwh") == [0.5 * i for i in range(50)]
-        assert meta(tmp_path)["refused"] == 0
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("kind", ["sqlite", "influx"])
-def test_the_writer_killed_again_and_again(kind: str, tmp_path: Path) -> None:
-    journal, outbox = harbour.Journal(tmp_path), Outbox(tmp_path)
-    journal.grow(40_000, per_entry=2_000)
-    outbox.put(*[harbour.minutes(50)] * 10)
-    with influxd() if kind == "influx" else contextlib.nullcontext() as influx:
-        config = make_config(tmp_path, influx)
-        for quarter in range(4):
-            with role(config) as process:
-                wait_for(lambda goal=10_000 * quarter: written(tmp_path) > goal, "progress")
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-        with role(config) as process:
-            wait_for(lambda: written(tmp_path) == 40_000, "everything")
-            # Perhaps the killed one had written all: this one must live before it can be told to stop.
-            wait_for(lambda: spoken(config).pid == process.pid, "the role speaks")
-            process.terminate()
-            assert process.wait(10) == 0
-        # Each power differs in its place: a reading lost or doubled would show.
-        assert stored(config) == [i % 70 / 10 for i in range(40_000)]
-        assert meta(tmp_path)["raw_cursor"] == journal.writer.next_number - 1
-
-
-@pytest.mark.server
-def test_the_role_stops_while_a_server_hangs_and_only_one_runs(tmp_path: Path) -> None:
-    harbour.Journal(tmp_path).grow(10)
-    with influxd() as influx:
-        config = make_config(tmp_path, influx)
-        os.kill(influx.pid, signal.SIGSTOP)
-        try:
-            with role(config) as process:
-                wait_for(lambda: read_status(tmp_path, "writer") is not None, "a status")
-                wait_for(lambda: any("has not answered" in p for p in spoken(config).problems), "the role says so")
-                with role(config) as second:
-                    assert second.wait(20) == 1
-                    assert second.stderr is not None
-                    assert b"already runs" in second.stderr.read()
-                process.terminate()
-                assert process.wait(10) == 0
-        finally:
-            os.kill(influx.pid, signal.SIGCONT)
-        assert meta(tmp_path)["written"] == 0
-        with role(config):
-            wait_for(lambda: written(tmp_path) == 10, "everything")
-        assert len(stored(config)) == 10
 
 
 @pytest.mark.server

@@ -1,14 +1,13 @@
 """The demo's receiver: takes signed messages only, and says each once."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import httpx
 import pytest
-from servers import free_port
+from servers import free_port, serving
 from standardwebhooks.webhooks import Webhook
 
 from api.signing import new_secret
@@ -26,13 +25,8 @@ MESSAGE = {
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver(free_port(), new_secret())
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Receiver(free_port(), new_secret())) as server:
+        yield server
 
 
 def post(server: Receiver, body: str, secret: str, when_s: int) -> int:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from naive.fold import Reading
+from naive.readings import Reading
 from naive.streams import reading
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from naive import detectors as naive
-from naive.fold import Reading, Settings, naive_fold
+from naive.fold import naive_fold
+from naive.readings import Reading, Settings
 from naive.streams import Stream, deliveries, reading
 from naive.windows import buckets_of, runs_of, window_of
 
