@@ -1,7 +1,7 @@
 """The version of a file's tables, kept in SQLite's `user_version`: a newer release's file is refused, not guessed at.
 
 Tables that are only added to keep their version. Where a release must change one, it raises its number and brings the
-step from the number before; so far every file has version 1, as state.db in its own table `meta`.
+step from the number before. state.db keeps its own number, in its table `meta`.
 """
 
 import sqlite3
