@@ -141,13 +141,18 @@ def _same_device(fault: TruthFault, alert: Alert) -> bool:
     return fault.device is None or fault.category == "leak" or alert.device in (None, fault.device)
 
 
+def _of_header(fault: TruthFault) -> bool:
+    """Return whether a fault is one of the air main: what it shows is compared with everything else."""
+    return fault.device_kind == "air_main"
+
+
 def _same_place(fault: TruthFault, alert: Alert) -> bool:
     return bool(alert.evidence.get("place") == fault.place)
 
 
 def _explains(fault: TruthFault, alert: Alert) -> bool:
     """Return whether an alert is a consequence of a real fault; a nuisance explains nothing."""
-    return fault.rule is not None and _during(fault, alert) and _same_device(fault, alert)
+    return fault.rule is not None and _during(fault, alert) and (_same_device(fault, alert) or _of_header(fault))
 
 
 def _figure(station: str, name: str, true: float, found: float | None) -> FigureError:

@@ -47,10 +47,33 @@ def test_a_reset_register_begins_at_nothing_and_a_glitch_comes_back():
     assert _column(_sent("register_glitch"), "energy_kwh") == [500, 502, 0, 0, 508, 510]
 
 
+def test_a_register_of_the_session_begins_at_nothing_with_each():
+    true = [
+        {"energy_kwh": 100.0 + k, **({"session_id": s} if s else {})} for k, s in enumerate(["", "", "A", "A", "", "B"])
+    ]
+    fault = Fault(kind="register_relative", station="harbour", device="p01", at="1s")
+    sense = Distortion(fault, "port", np.random.default_rng(1))
+    sent = [sense.apply(Reading("port", "p01", v), 1000 * k).values for k, v in enumerate(true)]
+    assert _column(sent, "energy_kwh") == [100, 0, 0, 1, 2, 0]
+
+
+def test_a_second_connector_is_free_again_when_the_overlap_is_over():
+    true = [{"status": "Charging", "session_id": "A", "energy_kwh": 1.0 + k} for k in range(6)]
+    sent = _sent("session_overlap", true, "port")
+    told = [(v.get("connector"), v["status"], v.get("session_id")) for v in sent]
+    assert told[:4] == [(None, "Charging", "A")] * 2 + [("2", "Charging", "second-2s"), ("1", "Charging", "A")]
+    assert told[4:] == [("1", "Charging", "A")] * 2
+    odd = Distortion(Fault(kind="session_overlap", station="h", at="0s", lasts="1s"), "port", np.random.default_rng(1))
+    ended = [odd.apply(Reading("port", "p", true[k]), 1000 * k).values for k in range(3)]
+    assert [(v["connector"], v["status"], v.get("session_id")) for v in ended] == [
+        ("2", "Charging", "second-0s"), ("2", "Available", None), ("1", "Charging", "A"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "expected"),
     [
-        ("sensor_offset", "pressure_bar", [6.0, 6.0, 6.4, 6.4, 6.0, 6.0]),
+        ("sensor_offset", "pressure_bar", [6.0, 6.0, 6.8, 6.8, 6.0, 6.0]),
         ("sensor_dropout", "pressure_bar", [6.0, 6.0, 0.0, 0.0, 6.0, 6.0]),
         ("flow_lost", "flow_m3_min", [3.0, 3.0, 0.0, 0.0, 3.0, 3.0]),
         ("unit_change", "flow_m3_min", [3.0, 3.0, 3000.0, 3000.0, 3.0, 3.0]),

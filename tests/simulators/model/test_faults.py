@@ -136,7 +136,20 @@ def test_customers_take_more_or_less_and_a_narrow_pipe_drops_pressure(air):
 def test_a_vented_station_stands_without_pressure_and_machines():
     run = _air("vent")
     assert run.column("main", "pressure_bar")[-1] < 0.5
-    assert {v["state"] for d in ("c1", "c2", "v1") for v in run.by_device[d][-5:]} <= {"stopped", "unloaded"}
+    assert {v["state"] for d in ("c1", "c2", "v1") for v in run.by_device[d][-5:]} == {"stopped"}
+
+
+def test_a_motor_takes_more_current_for_the_same_power(air):
+    def ampere_per_kw(run):
+        return np.median(run.column("c1", "motor_current_a") / run.column("c1", "power_kw"))
+
+    assert ampere_per_kw(_air("motor_current", "c1")) / ampere_per_kw(air) == pytest.approx(1.15, rel=0.01)
+
+
+def test_a_dryer_that_is_off_takes_nothing_and_dries_nothing():
+    run = _air("dryer_off")
+    assert (run.by_device["d1"][-1]["state"], run.by_device["d1"][-1]["power_kw"]) == ("stopped", 0.0)
+    assert run.column("main", "dew_point_c")[-1] > 13.0
 
 
 def test_a_dryer_without_refrigeration_lets_the_dew_point_rise():
@@ -168,9 +181,15 @@ def test_a_port_out_of_order_says_so(kind, status):
     assert {v["status"] for v in _charging(kind, "p05").by_device["p05"][1:]} == {status}
 
 
-def test_a_port_can_be_stuck_in_preparing_without_a_session():
-    readings = _charging("stuck_preparing", "p05").by_device["p05"]
-    assert readings[-1]["status"] == "Preparing"
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("stuck_preparing", "Preparing"), ("stuck_reserved", "Reserved"), ("stuck_finishing", "Finishing")],
+)
+def test_a_port_can_be_stuck_without_a_session(kind, status):
+    readings = _charging(kind, "p05", lasts="2h").by_device["p05"]
+    assert readings[-1]["status"] == "Available"
+    readings = [v for v in readings if v["ts"] < readings[0]["ts"] + 7_000_000]
+    assert readings[-1]["status"] == status
     assert "session_id" not in readings[-1]
     assert readings[-1]["power_kw"] < 0.05
 
@@ -202,7 +221,8 @@ def test_heat_and_a_lost_phase_show_in_temperature_power_and_currents(charging):
     assert charged
     assert all(v["current_l1_a"] == 0.0 and v["current_l2_a"] > 6.0 for v in charged)
     weak = _charging("derating", fast)
-    shares = [(v["temperature_c"], v["power_kw"] / v["offered_kw"]) for v in weak.by_device[fast] if v["power_kw"] > 1.0]
+    charged = [v for v in weak.by_device[fast] if v["power_kw"] > 1.0]
+    shares = [(v["temperature_c"], v["power_kw"] / v["offered_kw"]) for v in charged]
     assert max(share for celsius, share in shares if celsius < 49.0) > 0.5
     assert max(share for celsius, share in shares if celsius > 51.0) < 0.5
 
