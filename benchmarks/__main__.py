@@ -14,6 +14,7 @@ fuzz: bytes that nobody should send, against everything that reads them.
 page: the first screen and a station's page over 400 devices and 90 days.
 grafana: every query of every dashboard on a store of 400 devices and 90 days.
 leaks: rule `leak` on made stations; writes its table into docs/leaks.md.
+scenarios: the library of scenarios through the whole river, and the score of each.
 metro: leak alerts on twins of MetroPT-3, or on the data set itself; writes its table into docs/leaks.md.
 """
 
@@ -35,6 +36,7 @@ from benchmarks.leaks import measure_leaks
 from benchmarks.load import measure_load
 from benchmarks.metro import HELD_OUT_SEED, measure_metro
 from benchmarks.page import measure_page
+from benchmarks.scenarios import measure_scenarios
 from benchmarks.simulate import measure_simulate
 from voltair.bench import measure_river
 
@@ -84,6 +86,9 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     page.add_argument("--visits", type=int, default=15)
     leaks = parts.add_parser("leaks")
     leaks.add_argument("--stations", type=int, default=20, help="made for each case and set of seeds, three weeks each")
+    scenarios = parts.add_parser("scenarios")
+    scenarios.add_argument("names", nargs="*", help="none: every one that ends within ten days")
+    scenarios.add_argument("--folder", type=Path, help="for each score as JSON and as a table")
     metro = parts.add_parser("metro")
     metro.add_argument("--seeds", type=int, default=3, help="twins, seven months each")
     metro.add_argument("--first-seed", type=int, default=HELD_OUT_SEED, help="the rules' limits were chosen on 1 to 3")
@@ -110,6 +115,7 @@ def main() -> None:
         "latency": lambda: measure_latency(chosen.rate, chosen.seconds),
         "page": lambda: measure_page(chosen.stations, chosen.ports, chosen.days, chosen.visits),
         "leaks": lambda: measure_leaks(chosen.stations),
+        "scenarios": lambda: measure_scenarios(chosen.names, chosen.folder),
         "metro": lambda: measure_metro(chosen.seeds, chosen.first_seed, chosen.file, chosen.sha256),
         "dispatch": lambda: measure_dispatch(chosen.cases, chosen.seed),
         "advice": measure_advice,

@@ -13,6 +13,8 @@ JUMP_C = 40.0
 REDUCED = 0.8
 WARMER_C = 3.0
 """Rise since charging began that makes less power a matter of heat [K]."""
+HOT_C = 45.0
+"""Below this nothing gives less for its heat: a car that tapers while a cool port still warms up is no fault."""
 COOLING_MIN, COOLING_C = 5, 0.5
 """A port that has lost more than this since then cools down [min, K]."""
 TAPER_SOC_PCT = 80.0
@@ -33,10 +35,10 @@ def over_temperature(window: Window, from_ms: int, _to_ms: int) -> Signal:
 
 
 def derating(window: Window, from_ms: int, _to_ms: int) -> Signal:
-    """Find for how many minutes in a row a port gave less than 0.8 of its best while it had warmed up and did not cool.
+    """Find for how many minutes in a row a port gave less than 0.8 of its best while it was hot and did not cool.
 
     Its best: the highest power of the same unbroken charging within the look-back. A car that tapers does not count:
-    from 80 % on, or where the port cools down as it takes less.
+    from 80 % on, or where the port cools down as it takes less, or is not hot yet.
     """
     minutes = minutes_of(window, "port")
     power, offered = minutes.power_kw(), minutes.mean("offered_kw")
@@ -45,7 +47,7 @@ def derating(window: Window, from_ms: int, _to_ms: int) -> Signal:
     best, coolest_c = _so_far(np.where(charging, power, np.nan), temperature)
     before = np.full(temperature.shape, np.nan)
     before[:, COOLING_MIN:] = temperature[:, :-COOLING_MIN]
-    hot = (temperature > coolest_c + WARMER_C) & (temperature > before - COOLING_C)
+    hot = (temperature > np.fmax(coolest_c + WARMER_C, HOT_C)) & (temperature > before - COOLING_C)
     holds = charging & (power < REDUCED * best) & hot & ~(minutes.mean("soc_pct") >= TAPER_SOC_PCT)
     value = streak(holds).astype(np.float64)
     return minutes.signal(value, from_ms, lambda i, j: {

@@ -19,6 +19,8 @@ _LEAST_AC_KW = 1.38
 """6 A of one phase: with less the control pilot cannot let a vehicle charge."""
 _DERATED_K = 40.0
 """A port that gives less for its heat is this much hotter."""
+_DERATED_FROM_C = 50.0
+"""It gives all of it until it is that hot."""
 _THERMAL_TAU_S = 480.0
 _WATCHED_MS = 4 * 3_600_000
 """A driver who planned to stay longer than this does not watch."""
@@ -149,7 +151,8 @@ class Port:
     def _flowing_kw(self, wanted_kw: float) -> float:
         if self.status != "Charging" or "stuck_charging" in self.effects:
             return 0.0 if self.status == "Faulted" else STANDBY_KW[self.dc]
-        given = min(wanted_kw, self.offered_kw) * (1.0 - self.effects.get("derating", 0.0))
+        hot = self.temperature_c > _DERATED_FROM_C
+        given = min(wanted_kw, self.offered_kw) * (1.0 - (self.effects.get("derating", 0.0) if hot else 0.0))
         return given * 2.0 / 3.0 if "phase_loss" in self.effects and self.phases == 3 else given
 
     def _follow(self, vehicle: Vehicle, now_ms: int, *, enough: bool) -> None:

@@ -99,6 +99,9 @@ LOOKS_LIKE: list[tuple[str, list[Act], dict[str, Any]]] = [
                   charging(30, 7.0, gauges={"temperature_c": ramp(56, 60, 30), "soc_pct": 85})], {}),
     ("derating", [charging(20, gauges={"temperature_c": ramp(30, 55, 20)}),
                   charging(30, 7.0, gauges={"temperature_c": ramp(54, 40, 30)})], {}),
+    # Or while a cool port still warms up.
+    ("derating", [charging(5, gauges={"temperature_c": ramp(22, 34, 5)}),
+                  charging(30, 7.0, gauges={"temperature_c": ramp(35, 44, 30)})], {}),
     ("over_temperature", [free, charging(9, gauges={"temperature_c": 70.0})], {}),
     # A broken sensor is no heat.
     ("over_temperature", [free, charging(9, gauges={"temperature_c": 250.0})], {}),

@@ -202,8 +202,9 @@ def test_heat_and_a_lost_phase_show_in_temperature_power_and_currents(charging):
     assert charged
     assert all(v["current_l1_a"] == 0.0 and v["current_l2_a"] > 6.0 for v in charged)
     weak = _charging("derating", fast)
-    first = next(v for v in weak.by_device[fast] if v["power_kw"] > 1.0)
-    assert first["power_kw"] < 0.5 * first["offered_kw"]
+    shares = [(v["temperature_c"], v["power_kw"] / v["offered_kw"]) for v in weak.by_device[fast] if v["power_kw"] > 1.0]
+    assert max(share for celsius, share in shares if celsius < 49.0) > 0.5
+    assert max(share for celsius, share in shares if celsius > 51.0) < 0.5
 
 
 def test_the_supply_can_be_off_overloaded_or_without_neutral(charging):
