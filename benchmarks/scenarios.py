@@ -93,6 +93,6 @@ def _sum(scores: Sequence[Score]) -> str:
     false = Counter(alarm.rule for s in scores for alarm in s.false_alarms)
     rules = ", ".join(f"{rule} {count}" for rule, count in false.most_common())
     return (
-        f"{sum(s.found for s in scores)} of {sum(s.expected for s in scores)} faults found, {false.total()} false alarms"
-        f" in {days:.1f} days ({false.total() / days:.3f} a day){f': {rules}' if rules else ''}"
+        f"{sum(s.found for s in scores)} of {sum(s.expected for s in scores)} faults found, {false.total()} false "
+        f"alarms in {days:.1f} days ({false.total() / days:.3f} a day){f': {rules}' if rules else ''}"
     )

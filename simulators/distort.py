@@ -41,6 +41,8 @@ class Distortion:
         """Register -> its last true value."""
         self._kept: Values = {}
         """What a frozen sensor keeps."""
+        self._second: bool | None = None
+        """Whether a second connector spoke last; None: there never was one."""
         self._change: Callable[[Values, float], None] = getattr(self, f"_{fault.kind}", self._gain)
 
     def apply(self, reading: Reading, elapsed_ms: int) -> Reading:
@@ -55,6 +57,7 @@ class Distortion:
             self._change(values, strength)
         else:
             self._kept = {}
+            values = self._after_overlap(values)
         for name, error in self._error.items():
             if name in values and self._fault.kind != "register_glitch":
                 values[name] = round(true[name] + error, 3)
@@ -109,10 +112,29 @@ class Distortion:
             if name in values:
                 values[name] = round(self._fault.full_size * float(values[name]), 3)
 
+    def _register_relative(self, values: Values, strength: float) -> None:  # noqa: ARG002
+        """Let registers begin at 0 with each session."""
+        session = values.get("session_id", self._kept.get("session_id"))
+        begins = session != self._kept.get("session_id") or not self._kept
+        self._kept["session_id"] = session or ""
+        for name in self._registers:
+            if name in values:
+                self._kept[name] = values[name] if begins else self._kept.get(name, values[name])
+                values[name] = round(float(values[name]) - float(self._kept[name]), 3)
+
     def _session_overlap(self, values: Values, strength: float) -> None:  # noqa: ARG002
         """Report a second connector; the next reading speaks for the first again."""
-        self._kept["turn"] = 1 - int(self._kept.get("turn", 0))
-        if self._kept["turn"]:
+        self._second = not self._second
+        if self._second:
             values |= {"connector": "2", "status": "Charging", "session_id": f"second-{self._fault.at}"}
         else:
             values["connector"] = "1"
+
+    def _after_overlap(self, values: Values) -> Values:
+        """Let the second connector say that it is free; from then on only the first speaks."""
+        if self._second is None:
+            return values
+        freed, self._second = self._second, False
+        if not freed:
+            return {**values, "connector": "1"}
+        return {**{k: v for k, v in values.items() if k != "session_id"}, "connector": "2", "status": "Available"}

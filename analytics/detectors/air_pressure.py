@@ -8,6 +8,8 @@ from analytics.detectors.air_minutes import (
     DEAD_BAR,
     LOOKBACK_MS,
     WHOLE_MS,
+    Bools,
+    Float64,
     Minutes,
     Part,
     run_length,
@@ -18,6 +20,8 @@ from analytics.detectors.signal import Detector, Signal
 from analytics.window import Window
 from telemetry.channels import MACHINE_STATE
 
+PARKED_BAR, FILLING_MIN = 1.0, 30
+"""A station that stood below this without a running machine may take so long to come back to pressure [bar, min]."""
 BAND_MIN = 60
 """Time over which the band of the header is taken."""
 
@@ -25,7 +29,8 @@ BAND_MIN = 60
 def pressure_low(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """Return the header's pressure while a machine runs [bar].
 
-    A dead gauge leaves it unknown. A station that is shut down sells no air: its pressure counts as the contract's.
+    A dead gauge leaves it unknown. A station that is shut down sells no air, nor does one that fills its pipes after
+    that: its pressure counts as the contract's.
     """
     m = Minutes(window)
     pressure = m.header_bar()
@@ -33,11 +38,20 @@ def pressure_low(window: Window, from_ms: int, _to_ms: int) -> Signal:
     if contract is not None:
         parked = np.nan_to_num(m.mean("air_main", "pressure_bar"), nan=np.inf).min(axis=0, initial=np.inf)
         shown = np.where(np.isfinite(parked), np.fmax(pressure, contract[0]), np.nan)
-        pressure = np.where(m.working(), pressure, shown)
+        pressure = np.where(m.working() & ~_filling(parked, m.working(), contract[0]), pressure, shown)
     value = np.broadcast_to(pressure, (len(m.devices("air_main")), m.count))
     power = np.broadcast_to(m.power_kw(), value.shape)
     return signal_of(m, from_ms, [
         Part("air_main", m.devices("air_main"), value, {"pressure_bar": value, "power_kw": power})])
+
+
+def _filling(pressure: Float64, working: Bools, contract_bar: float) -> Bools:
+    """Return the minutes between a shut-down station's standing and its first minute at contract pressure."""
+    minute = np.arange(len(pressure))
+    parked = np.maximum.accumulate(np.where((pressure < PARKED_BAR) & ~working, minute, -FILLING_MIN - 1))
+    full = np.maximum.accumulate(np.where(pressure >= contract_bar, minute, -1))
+    found: Bools = (parked > full) & (minute - parked <= FILLING_MIN)
+    return found
 
 
 def pressure_band(window: Window, from_ms: int, _to_ms: int) -> Signal:

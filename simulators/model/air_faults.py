@@ -79,6 +79,10 @@ class AirFaults:
         if self._station.dryer.fault != bool(strength):
             self._station.dryer.set_fault(active=bool(strength))
 
+    def _dryer_off(self, fault: Fault, strength: float) -> None:  # noqa: ARG002
+        if self._station.dryer.off != bool(strength):
+            self._station.dryer.switch(off=bool(strength))
+
     def _customer(self, fault: Fault, strength: float) -> None:
         """Let a nuisance concern one customer, or all."""
         customers = self._station.customers
@@ -105,6 +109,9 @@ class AirFaults:
         self._station.warmer_c = fault.full_size * strength
 
     def _vent(self, fault: Fault, strength: float) -> None:  # noqa: ARG002
+        if strength and not self._station.vented:
+            for machine in self._station.compressors.values():
+                machine.shut_down()
         self._station.vented = bool(strength)
         if not strength:
             for machine in self._station.compressors.values():

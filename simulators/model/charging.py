@@ -13,7 +13,7 @@ from simulators.faults import Fault, fail_unknown
 from simulators.message import Reading
 from simulators.model.charging_books import ChargingBooks
 from simulators.model.drivers import PROFILES, arriving_vehicle
-from simulators.model.port import STANDBY_KW, Port
+from simulators.model.port import STANDBY_KW, STUCK, Port
 from simulators.model.sharing import share_kw
 from simulators.model.site_meter import SiteMeter
 from telemetry.registry import Station
@@ -251,11 +251,11 @@ def _apply_to_port(port: Port, fault: Fault, strength: float) -> None:
                 port.recover()
         case _, True:
             port.effects[fault.kind] = fault.full_size * strength
-            if fault.kind == "stuck_preparing" and port.vehicle is not None:
+            if fault.kind in STUCK and port.vehicle is not None:
                 port.vehicle.departure_ms = 0
         case _:
             port.effects.pop(fault.kind, None)
-            if fault.kind == "stuck_preparing" and port.status == "Preparing" and port.vehicle is None:
+            if port.status == STUCK.get(fault.kind) and port.vehicle is None:
                 port.recover()
 
 

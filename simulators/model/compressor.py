@@ -97,6 +97,11 @@ class Compressor:
         self.fault_code = fault_code
         self._enter("fault")
 
+    def shut_down(self) -> None:
+        """Stop now, as an operator does."""
+        if self.state in RUNNING:
+            self._enter("stopped")
+
     def reset(self) -> None:
         """Acknowledge the fault: the machine is ready again."""
         self.fault_code = ""
@@ -228,7 +233,9 @@ class Compressor:
             "discharge_pressure_bar": round(self.discharge_bar(pressure_bar), 2),
             "discharge_temperature_c": round(self.temperature_c, 1),
             "oil_temperature_c": round(max(20.0, self.temperature_c - _BELOW_LOADED_K), 1),
-            "motor_current_a": round(self.power_kw * 1000.0 / (3**0.5 * 400.0 * 0.88), 1),
+            "motor_current_a": round(
+                self.power_kw * 1000.0 / (3**0.5 * 400.0 * 0.88) * (1.0 + self.effects.get("motor_current", 0.0)), 1
+            ),
             "filter_dp_bar": round(self.filter_dp_bar(), 3),
             "running_h": round(self.running_h, 3),
             "loaded_h": round(self.loaded_h, 3),

@@ -33,6 +33,8 @@ class Dryer:
     power_kw: float = 0.0
     dew_point_c: float = 4.0
     fault: bool = False
+    off: bool = False
+    """Switched off: it lets the air pass as it is."""
     purge_m3_min: float = 0.0
     """Air that is blown off to regenerate the desiccant."""
     leak_mm: float = 0.0
@@ -50,22 +52,29 @@ class Dryer:
         self.fault = active
         self.changed = True
 
+    def switch(self, *, off: bool) -> None:
+        """Switch it off or on."""
+        self.off = off
+        self.changed = True
+
     def step(self, dt_s: float, flow_m3_min: float, pressure_bar: float = 7.0, ambient_c: float = 20.0) -> None:
         """Book the last `dt_s` seconds, then follow the flow; the dew point settles within minutes."""
         self.energy_kwh += self.power_kw * dt_s / 3600.0
+        idle = self.fault or self.off
         load = min(1.3, flow_m3_min / self.rated_flow_m3_min)
         noise = self._noise.step(dt_s)
         self.leak_m3_min = orifice_m3_min(self.leak_mm, pressure_bar)
         if self.desiccant:
             self._cycle_s = (self._cycle_s + dt_s) % _HALF_CYCLE_S
-            purging = self._cycle_s < _PURGE_S and not self.fault and load > 0.0
+            purging = self._cycle_s < _PURGE_S and not idle and load > 0.0
             self.purge_m3_min = _PURGE_SHARE * self.rated_flow_m3_min * pressure_bar / 7.0 if purging else 0.0
-            self.power_kw = 0.1
-            settled = 12.0 if self.fault else -42.0 + 8.0 * load * load + noise
+            self.power_kw = 0.0 if self.off else 0.1
+            settled = 12.0 if idle else -42.0 + 8.0 * load * load + noise
         else:
-            self.power_kw = 0.2 if self.fault else self.rated_kw * (_COOLING_SHARE + (1.0 - _COOLING_SHARE) * load)
+            cooling_kw = self.rated_kw * (_COOLING_SHARE + (1.0 - _COOLING_SHARE) * load)
+            self.power_kw = 0.0 if self.off else 0.2 if self.fault else cooling_kw
             warm = 0.08 * max(0.0, ambient_c - 25.0)
-            settled = max(12.0, ambient_c + 3.0) if self.fault else 2.5 + 3.0 * load * load + warm + noise
+            settled = max(12.0, ambient_c + 3.0) if idle else 2.5 + 3.0 * load * load + warm + noise
         self.dew_point_c += (settled - self.dew_point_c) * min(1.0, dt_s / 400.0)
 
     @property
@@ -78,7 +87,7 @@ class Dryer:
     def reading(self) -> Reading:
         """Return what the dryer reports now."""
         values: dict[str, float | int | str] = {
-            "state": "fault" if self.fault else "running",
+            "state": "fault" if self.fault else "stopped" if self.off else "running",
             "power_kw": round(self.power_kw, 2),
             "energy_kwh": round(self.energy_kwh, 2),
             "dew_point_c": round(self.dew_point_c, 1),

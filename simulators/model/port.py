@@ -22,6 +22,10 @@ _DERATED_K = 40.0
 _DERATED_FROM_C = 50.0
 """It gives all of it until it is that hot."""
 _THERMAL_TAU_S = 480.0
+STUCK = {"stuck_preparing": "Preparing", "stuck_reserved": "Reserved", "stuck_finishing": "Finishing"}
+"""Fault -> the state in which a port without a vehicle stays."""
+_STEP_SHARE = 0.2
+"""A charge point reports at once when its power has changed by this share of the rating."""
 _WATCHED_MS = 4 * 3_600_000
 """A driver who planned to stay longer than this does not watch."""
 _SINGLE = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -68,6 +72,8 @@ class Port:
     """When the present timed state ends."""
     _began: tuple[int, float] = (0, 0.0)
     """Time and register at the beginning of the session."""
+    _told_kw: float = 0.0
+    """Power of the last report."""
     settled_ms: int = 0
     """Up to here everything is booked; an idle port is booked only when somebody looks."""
 
@@ -79,7 +85,7 @@ class Port:
     @property
     def free(self) -> bool:
         """Whether a vehicle can be plugged in."""
-        return self.status == "Available" and "stuck_preparing" not in self.effects
+        return self.status == "Available" and not STUCK.keys() & self.effects.keys()
 
     @property
     def idle(self) -> bool:
@@ -141,12 +147,16 @@ class Port:
             wanted = self._wants_kw()
             self.wanted_kw = wanted
             self._follow(self.vehicle, now_ms, enough=wanted == 0.0)
-        elif "stuck_preparing" in self.effects:
-            if self.status == "Available":
-                self._enter("Preparing", now_ms)
-        elif self.status == "Preparing":
-            self._leave("Available", "NoError")
+        else:
+            self._be_stuck(now_ms)
         self.power_kw = self._flowing_kw(wanted)
+        self.changed |= abs(self.power_kw - self._told_kw) > _STEP_SHARE * self.rated_kw
+
+    def _be_stuck(self, now_ms: int) -> None:
+        """Without a vehicle, take the state of a fault, or leave it when the fault is over."""
+        wanted = next((status for kind, status in STUCK.items() if kind in self.effects), "Available")
+        if self.status != wanted and self.status in ("Available", *STUCK.values()):
+            self._enter(wanted, now_ms)
 
     def _flowing_kw(self, wanted_kw: float) -> float:
         if self.status != "Charging" or "stuck_charging" in self.effects:
@@ -165,7 +175,6 @@ class Port:
         elif self.status == "Finishing":
             if now_ms >= self._until_ms:
                 self._leave("Available", "NoError")
-                self.sessions.append((self._began[0], now_ms, self.energy_kwh - self._began[1]))
         elif leaving:
             self.stop_reason = str(self.rng.choice(_STOP_REASONS, p=(0.5, 0.3, 0.2)))
             self._enter("Finishing", now_ms, float(self.rng.uniform(5.0, 60.0)))
@@ -183,6 +192,8 @@ class Port:
         self.changed = True
 
     def _leave(self, status: str, error_code: str) -> None:
+        if self.status in OCCUPIED and self.vehicle is not None:
+            self.sessions.append((self._began[0], self.settled_ms, self.energy_kwh - self._began[1]))
         self.status = status
         self.error_code = error_code
         self.vehicle = None
@@ -211,6 +222,7 @@ class Port:
         volts
             Line-to-neutral voltages of the site, at the meter's resolution.
         """
+        self._told_kw = self.power_kw
         hidden = "stuck_available" in self.effects and self.status == "Charging"
         values: dict[str, float | int | str] = {
             "status": "Available" if hidden else self.status,

@@ -146,7 +146,7 @@ def low_coverage(minutes: Sequence[Minute]) -> Values:
 
 
 def derating(minutes: Sequence[Minute]) -> Values:
-    """Minutes in a row below 0.8 of the best of this charging, above 45 C, 3 K warmer than at its coolest and not cooling."""
+    """Minutes in a row below 0.8 of the best of this charging, above 45 C, 3 K over its coolest and not cooling."""
     plausible = [v if v is None or not silent(m) else None for v, m in zip(_plausible(minutes), minutes, strict=True)]
     found: Values = []
     best: float | None = None
@@ -165,7 +165,8 @@ def derating(minutes: Sequence[Minute]) -> Values:
         soc = gauge(minute, "soc_pct")
         holds = (
             kw is not None and best is not None and kw < 0.8 * best and warm is not None and coolest is not None
-            and ago is not None and warm > max(coolest + 3, 45) and warm > ago - 0.5 and not (soc is not None and soc >= 80)
+            and ago is not None and warm > max(coolest + 3, 45) and warm > ago - 0.5
+            and not (soc is not None and soc >= 80)
         )
         count = count + 1 if holds else 0
         found.append(None if silent(minute) else float(count))

@@ -47,10 +47,16 @@ def test_a_reset_register_begins_at_nothing_and_a_glitch_comes_back():
     assert _column(_sent("register_glitch"), "energy_kwh") == [500, 502, 0, 0, 508, 510]
 
 
+@pytest.mark.parametrize(("change", "expected"), [(3, [500, 502, 0, 0, 508, 510]), (4, [500, 502, 0, 2, 508, 510])])
+def test_a_register_of_the_session_begins_anew_with_each(change, expected):
+    true = [{"energy_kwh": 500 + 2 * i, "session_id": "a" if i < change else "b"} for i in range(6)]
+    assert _column(_sent("register_relative", true, "port"), "energy_kwh") == expected
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "expected"),
     [
-        ("sensor_offset", "pressure_bar", [6.0, 6.0, 6.4, 6.4, 6.0, 6.0]),
+        ("sensor_offset", "pressure_bar", [6.0, 6.0, 6.8, 6.8, 6.0, 6.0]),
         ("sensor_dropout", "pressure_bar", [6.0, 6.0, 0.0, 0.0, 6.0, 6.0]),
         ("flow_lost", "flow_m3_min", [3.0, 3.0, 0.0, 0.0, 3.0, 3.0]),
         ("unit_change", "flow_m3_min", [3.0, 3.0, 3000.0, 3000.0, 3.0, 3.0]),

@@ -145,6 +145,20 @@ def test_a_dryer_without_refrigeration_lets_the_dew_point_rise():
     assert run.column("main", "dew_point_c")[-1] > 13.0
 
 
+def test_a_dryer_that_is_switched_off_takes_nothing_and_dries_nothing():
+    run = _air("dryer_off")
+    assert (run.by_device["d1"][-1]["state"], run.column("d1", "power_kw")[-1]) == ("stopped", 0.0)
+    assert run.column("main", "dew_point_c")[-1] > 13.0
+
+
+def test_a_motor_can_take_more_current_for_the_same_power(air):
+    def per_kw(run):
+        loaded = [v for v in run.by_device["c1"][50:] if v["state"] == "loaded"]
+        return sum(v["motor_current_a"] for v in loaded) / sum(v["power_kw"] for v in loaded)
+
+    assert per_kw(_air("motor_current", "c1")) / per_kw(air) == pytest.approx(1.15, rel=1e-3)
+
+
 def test_warm_air_is_thinner_and_machines_get_hotter(air):
     run = _air("heat_wave")
     both = {"air": air, "run": run}
@@ -168,9 +182,13 @@ def test_a_port_out_of_order_says_so(kind, status):
     assert {v["status"] for v in _charging(kind, "p05").by_device["p05"][1:]} == {status}
 
 
-def test_a_port_can_be_stuck_in_preparing_without_a_session():
-    readings = _charging("stuck_preparing", "p05").by_device["p05"]
-    assert readings[-1]["status"] == "Preparing"
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("stuck_preparing", "Preparing"), ("stuck_reserved", "Reserved"), ("stuck_finishing", "Finishing")],
+)
+def test_a_port_can_be_stuck_in_a_state_without_a_session(kind, status):
+    readings = _charging(kind, "p05").by_device["p05"]
+    assert readings[-1]["status"] == status
     assert "session_id" not in readings[-1]
     assert readings[-1]["power_kw"] < 0.05
 
@@ -202,7 +220,8 @@ def test_heat_and_a_lost_phase_show_in_temperature_power_and_currents(charging):
     assert charged
     assert all(v["current_l1_a"] == 0.0 and v["current_l2_a"] > 6.0 for v in charged)
     weak = _charging("derating", fast)
-    shares = [(v["temperature_c"], v["power_kw"] / v["offered_kw"]) for v in weak.by_device[fast] if v["power_kw"] > 1.0]
+    charged = [v for v in weak.by_device[fast] if v["power_kw"] > 1.0]
+    shares = [(v["temperature_c"], v["power_kw"] / v["offered_kw"]) for v in charged]
     assert max(share for celsius, share in shares if celsius < 49.0) > 0.5
     assert max(share for celsius, share in shares if celsius > 51.0) < 0.5
 
