@@ -112,7 +112,7 @@ def _judge_signal(alerts: Alerts, rule: Rule, station: Station, station_id: str,
         value, coverage = float(signal.value[row]), float(signal.coverage[row])
         sample = value_sample(
             rule, int(signal.time_ms[row]), None if np.isnan(value) else value, threshold, coverage,
-            signal.explain(row) if holds[row] == 1 else {},
+            signal.evidence(row) if holds[row] == 1 else {},
         )
         alerts.sample(rule, key, sample)
 

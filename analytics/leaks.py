@@ -24,7 +24,7 @@ from analytics.tariff import price_per_kwh
 from analytics.window import Window
 from telemetry.calendar import parse_hours
 from telemetry.channels import MACHINE_STATE
-from telemetry.times import MINUTE_MS, format_time
+from telemetry.times import DAY_MS, MINUTE_MS, format_time
 
 Float64 = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ RATED_FLOW_ERROR = 0.10
 """How far a machine's flow may be from its plate."""
 CYCLES_NEEDED = 3
 """Whole cycles from which they tell more than the share of time: a window cuts through its first and last one."""
-CYCLES_SHOWN = 10
+CYCLES_SHOWN = NIGHTS_SHOWN = 10
 YEAR_MIN = 525_600
 
 
@@ -124,7 +124,7 @@ def _trend(nights: Nights | None, growth: Growth) -> Estimate:
 
 
 def _decay(air: AirMinutes) -> Estimate:
-    text, idle = _idle(air)
+    text, idle, _ = _idle(air)
     found = pressure_decay(air, idle)
     if not isinstance(found, Decay):
         return Estimate("pressure_decay", None, None, None, "network", found, {"idle_hours": text})
@@ -172,27 +172,36 @@ def fuse(estimates: list[Estimate], *, idle_declared: bool) -> Estimate | None:
     return Estimate("fused", round_figure(mean), round_figure(low), round_figure(high), "network", names)
 
 
-def _idle(air: AirMinutes) -> tuple[str, NDArray[np.bool_]]:
-    """Return the idle hours as text and which minutes lie in them."""
+def _idle(air: AirMinutes) -> tuple[str, NDArray[np.bool_], Int64]:
+    """Return the idle hours as text, which minutes lie in them, and where each idle time (at most a day) begins."""
     window = air.window
     text = window.station.idle_hours or DEFAULT_IDLE
     hours = parse_hours(text).intervals(window.from_ms, window.to_ms, window.station.zone)
-    return text, contains(hours, air.times_ms)
+    starts = [np.arange(a, b, DAY_MS) for a, b in hours.tolist()]
+    return text, contains(hours, air.times_ms), np.concatenate([np.empty(0, np.int64), *starts])
 
 
 def _low_flow(air: AirMinutes, rate: Float64, cover_ms: Int64, place: str, note: str) -> Estimate:
-    """Return the base flow of a rate [m3/min] in idle hours."""
-    text, idle = _idle(air)
+    """Return the base flow of a rate [m3/min]: the mean of its low ends in each idle time of the window.
+
+    One low end of a whole window would be that of its best night: a leak that opens in the middle would not show.
+    """
+    text, idle, starts_ms = _idle(air)
     weight = np.where(idle, cover_ms, 0).astype(np.float64)
-    _, means, covered_ms = block_means(air.times_ms, rate, weight, BLOCK_MS)
-    means = means[covered_ms >= BLOCK_MS / 2]
+    block_ms, means, covered_ms = block_means(air.times_ms, rate, weight, BLOCK_MS)
+    enough = covered_ms >= BLOCK_MS / 2
+    block_ms, means = block_ms[enough], means[enough]
+    night = np.searchsorted(starts_ms, block_ms + BLOCK_MS - 1, "right")
+    nights = [m for n in np.unique(night).tolist() if len(m := means[night == n]) >= BLOCKS_NEEDED] or [means]
     inputs = {"idle_hours": text, "declared": air.window.station.idle_hours is not None, "blocks": len(means)}
     if len(means) < BLOCKS_NEEDED:
         reason = (f"{len(means)} five-minute means of flow in idle hours ({text} local time), {BLOCKS_NEEDED} needed: "
                   "ask for a window that holds a night")
         return Estimate("base_flow", None, None, None, place, reason, inputs)
-    low, high = quantile_range(means, BASE_QUANTILE)
-    leak, low, high = (round_figure(max(0.0, v)) for v in (quantile(means, BASE_QUANTILE), low, high))
+    levels = np.array([(quantile(m, BASE_QUANTILE), *quantile_range(m, BASE_QUANTILE)) for m in nights])
+    inputs["nights"] = len(nights)
+    inputs["last_nights_m3_min"] = [round_figure(max(0.0, v)) for v in levels[-NIGHTS_SHOWN:, 0].tolist()]
+    leak, low, high = (round_figure(max(0.0, v)) for v in levels.mean(axis=0).tolist())
     return Estimate("base_flow", leak, low, high, place, note, inputs)
 
 
@@ -273,7 +282,7 @@ def _load_cycles(air: AirMinutes) -> Estimate:
     if not listed or unfit:
         return unusable("needs listed compressors with rated_flow_m3_min and control fixed"
                         + (f": not so {', '.join(unfit)}" if unfit else ""))
-    text, idle = _idle(air)
+    text, idle, _ = _idle(air)
     names = list(listed)
     states = np.array([air.sums("compressor", names, f"{s}_ms")[:, idle] for s in MACHINE_STATE])
     every = (states.sum(axis=0) > 0).all(axis=0)

@@ -18,8 +18,7 @@ from analytics.snapshot import add_snapshot, recall, restore
 from store import orders
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
-from store.roles import RoleLock, RoleStatus, explained, wall_ms, write_status
-from store.sd_notify import long_work
+from store.roles import RoleLock, RoleStatus, explained, long_work, wall_ms, write_status
 from store.state import StateReader, StateWriter
 from telemetry.config import Config
 from telemetry.errors import JournalError, StoreError
@@ -110,7 +109,7 @@ class Analytics:
         if not orders.is_asked(self.config.data):
             return
         try:
-            with long_work():
+            with long_work(self.config.data, self.status):
                 self.recompute()
         except JournalError as error:
             orders.answer(self.config.data, str(error))
@@ -121,7 +120,7 @@ class Analytics:
         """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk."""
         if self.minutely.due():
             self.commit()
-            with long_work():
+            with long_work(self.config.data, self.status):
                 self.minutely.run(self.stop.is_set)
             # The watermark is on disk already; the rows that it promises follow at once.
             self.commit()

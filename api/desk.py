@@ -17,7 +17,7 @@ import msgspec
 from analytics.rules.transitions import Transition
 from api.bodies import Notice, standard_members
 from api.routing import Routes, hashed, make_deliveries
-from api.silences import holds_at
+from api.silences import begin_inhibition, end_inhibition, holds_at
 from api.transitions import alert_data, decode_transition
 from store.sqlite import connect
 from store.versions import check_version
@@ -52,6 +52,8 @@ CREATE TABLE IF NOT EXISTS endpoint(
 CREATE TABLE IF NOT EXISTS silence(id TEXT PRIMARY KEY, from_ms INTEGER, to_ms INTEGER, body BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS exclusion(
     id TEXT PRIMARY KEY, station TEXT, from_ms INTEGER, to_ms INTEGER, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inhibition(
+    alert TEXT PRIMARY KEY, station TEXT, until_ms INTEGER, rules BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS statement(
     station TEXT, month TEXT, issued_ms INTEGER, body BLOB, PRIMARY KEY(station, month)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS monitor(rule TEXT, device TEXT, body BLOB, PRIMARY KEY(rule, device)) WITHOUT ROWID;
@@ -253,6 +255,10 @@ class Desk:
         data["acknowledgement"] = before["acknowledgement"]
         data["tier"] = before["tier"]
         times = (transition.fired_ms, transition.resolved_ms)
+        if transition.state != "firing":
+            end_inhibition(db, transition.alert, transition.station, transition.time_ms)
+        elif transition.inhibits:
+            begin_inhibition(db, transition.alert, transition.station, transition.inhibits)
         return self._append(db, transition.id, transition.type, transition.time_ms, data, times, now_ms)
 
     def _append(

@@ -1,21 +1,24 @@
-"""Silences and maintenance windows: what is held back from delivery, and when.
+"""Silences, maintenance windows, and alerts that explain others: what is held back from delivery, and when.
 
 A held delivery is kept: when the silence ends and its alert still fires, it goes out. What was delivered as firing
 is always delivered as resolved. Analytics knows nothing of silences.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from telemetry.calendar import parse_hours
-from telemetry.times import format_time
+from telemetry.times import MINUTE_MS, format_time
 
 MATCHABLE = ("id", "fingerprint", "rule", "category", "severity", "station", "device", "device_kind")
 """Members of an alert's `data` that a silence may name."""
+
+EXPLAINED_MS = 5 * MINUTE_MS
+"""After an alert that explains others the devices have this long to come back [ms]."""
 
 
 class Hold(msgspec.Struct, frozen=True):
@@ -116,6 +119,17 @@ def put_exclusion(db: sqlite3.Connection, exclusion: Exclusion) -> None:
     )
 
 
+def begin_inhibition(db: sqlite3.Connection, alert: str, station: str, rules: Sequence[str]) -> None:
+    """Hold back alerts of some rules at a station while an alert fires there, inside a transaction of the desk."""
+    db.execute("INSERT OR REPLACE INTO inhibition VALUES(?, ?, NULL, ?)", (alert, station, msgspec.json.encode(rules)))
+
+
+def end_inhibition(db: sqlite3.Connection, alert: str, station: str, time_ms: int) -> None:
+    """Let go in five minutes what an alert holds back, if it does; forget what has ended at its station before."""
+    db.execute("DELETE FROM inhibition WHERE station = ? AND until_ms <= ?", (station, time_ms))
+    db.execute("UPDATE inhibition SET until_ms = ? WHERE alert = ?", (time_ms + EXPLAINED_MS, alert))
+
+
 def holds_at(db: sqlite3.Connection, time_ms: int) -> list[Hold]:
     """Return what holds deliveries back at a moment."""
     rows = db.execute("SELECT body FROM silence WHERE from_ms <= ? AND ? < to_ms", (time_ms, time_ms))
@@ -124,6 +138,8 @@ def holds_at(db: sqlite3.Connection, time_ms: int) -> list[Hold]:
         if exclusion.intervals(time_ms, time_ms + 1):
             devices = {"device": exclusion.devices} if exclusion.devices else {}
             holds.append(Hold({"station": exclusion.station, **devices}))
+    explained = db.execute("SELECT station, rules FROM inhibition WHERE until_ms IS NULL OR ? < until_ms", (time_ms,))
+    holds += [Hold({"station": station, "rule": msgspec.json.decode(rules)}) for station, rules in explained]
     return holds
 
 

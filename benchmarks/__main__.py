@@ -84,9 +84,16 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     page.add_argument("--ports", type=int, default=40, help="of each station")
     page.add_argument("--days", type=int, default=90)
     page.add_argument("--visits", type=int, default=15)
-    parts.add_parser("leaks").add_argument(
-        "--stations", type=int, default=20, help="made for each case and set of seeds, three weeks each"
-    )
+    _add_scorers(parts)
+    grafana = parts.add_parser("grafana")
+    grafana.add_argument("--repeats", type=int, default=10, help="of each query")
+    return parser, set(parts.choices)
+
+
+def _add_scorers(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add what scores alerts against the truth."""
+    leaks = parts.add_parser("leaks")
+    leaks.add_argument("--stations", type=int, default=20, help="made for each case and set of seeds, three weeks each")
     scenarios = parts.add_parser("scenarios")
     scenarios.add_argument("names", nargs="*", help="none: every one that ends within ten days")
     scenarios.add_argument("--folder", type=Path, help="for each score as JSON and as a table")
@@ -95,8 +102,6 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     metro.add_argument("--first-seed", type=int, default=HELD_OUT_SEED, help="the rules' limits were chosen on 1 to 3")
     metro.add_argument("--file", type=Path, help="MetroPT-3 as published (CSV or zip), instead of twins")
     metro.add_argument("--sha256", default="", help="its checksum")
-    parts.add_parser("grafana").add_argument("--repeats", type=int, default=10, help="of each query")
-    return parser, set(parts.choices)
 
 
 def main() -> None:

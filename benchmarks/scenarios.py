@@ -92,8 +92,7 @@ def _sum(scores: Sequence[Score]) -> str:
     days = sum(s.days for s in scores)
     false = Counter(alarm.rule for s in scores for alarm in s.false_alarms)
     rules = ", ".join(f"{rule} {count}" for rule, count in false.most_common())
-    found, expected = sum(s.found for s in scores), sum(s.expected for s in scores)
     return (
-        f"{found} of {expected} faults found, {false.total()} false alarms in "
-        f"{days:.1f} days ({false.total() / days:.3f} a day){f': {rules}' if rules else ''}"
+        f"{sum(s.found for s in scores)} of {sum(s.expected for s in scores)} faults found, {false.total()} false "
+        f"alarms in {days:.1f} days ({false.total() / days:.3f} a day){f': {rules}' if rules else ''}"
     )

@@ -20,6 +20,10 @@ _WINDOW = 8
 _QUIET_S = 0.001
 _TRICKLE_S = 0.004
 _AHEAD_BATCHES = 4
+_REST_S = 0.002
+_REST_WAITING, _REST_READ = 64, 256
+"""A read of fewer messages than the second, while at least the first wait for their batch, is followed by a rest: a
+broker that writes each message by itself would wake us thousands of times a second, at more cost than decoding."""
 
 
 class Source(Protocol):
@@ -64,7 +68,9 @@ class Intake:
         self._bytes = 0
         self._generation = 0
         self._paused = False
+        self._resting = False
         self._since = self._last = 0.0
+        """When the first of the waiting messages came, and since when it has been silent [s of the loop]."""
         self._jobs: deque[Callable[[], Awaitable[None]]] = deque()
         self._something = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -87,7 +93,8 @@ class Intake:
 
     def offer(self, generation: int, messages: list[Publish]) -> None:
         """Take the messages of one read; beyond some batches the source is paused."""
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         if not self._waiting:
             self._since = now
         self._last = now
@@ -98,6 +105,17 @@ class Intake:
         self._something.set()
         if not self._paused and self._beyond(_AHEAD_BATCHES):
             self._pause()
+        elif self._source and not self._resting and len(messages) < _REST_READ and self._messages >= _REST_WAITING:
+            self._resting = True
+            self._source.pause_reading()
+            loop.call_later(_REST_S, self._wake)
+
+    def _wake(self) -> None:
+        """Read again after a rest; whether it is silent shows from now on."""
+        self._resting = False
+        self._last = asyncio.get_running_loop().time()
+        if not self._paused and self._source is not None:
+            self._source.resume_reading()
 
     def _beyond(self, batches: int) -> bool:
         limit = self._config
@@ -111,7 +129,7 @@ class Intake:
     def _resume_if_room(self) -> None:
         if self._paused and not self._beyond(1):
             self._paused = False
-            if self._source is not None:
+            if self._source is not None and not self._resting:
                 self._source.resume_reading()
 
     async def run(self) -> None:
@@ -181,7 +199,7 @@ class Intake:
             now = clock()
             if self._messages >= limit.batch_messages or now - self._since >= 0.001 * limit.batch_ms:
                 return
-            if self._messages >= _WINDOW and now - self._last >= _QUIET_S:
+            if self._messages >= _WINDOW and not self._resting and now - self._last >= _QUIET_S:
                 return
             await asyncio.sleep(pause_s)
             pause_s = _QUIET_S if self._messages >= _WINDOW else _TRICKLE_S

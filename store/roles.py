@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from store.sd_notify import sd_notify
 from telemetry.errors import RoleLocked, VoltairError
 
 ROLES = ("ingest", "analytics", "writer", "api")
+SAYING_S = 1.0
 
 
 class RoleStatus(msgspec.Struct, kw_only=True):
@@ -91,6 +93,26 @@ def write_status(data: Path, status: RoleStatus, *, alive: bool = True) -> None:
     temporary.replace(path)
     if alive:
         sd_notify("READY=1", "WATCHDOG=1", f"STATUS={'; '.join(status.problems).replace(chr(10), ' ') or 'well'}")
+
+
+@contextmanager
+def long_work(data: Path, status: RoleStatus) -> Iterator[None]:
+    """Say once a second that the role is alive, as it said last: it works on one thing for longer than others wait."""
+    done = threading.Event()
+
+    def speak() -> None:
+        while not done.wait(SAYING_S):
+            status.updated_ms = wall_ms()
+            with suppress(OSError):  # a full disk is the work's to tell of
+                write_status(data, status)
+
+    speaker = threading.Thread(target=speak, name="long work", daemon=True)
+    speaker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        speaker.join()
 
 
 @contextmanager

@@ -2,12 +2,9 @@
 
 import os
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 ADDRESS = "NOTIFY_SOCKET"
-_LONG_WORK_S = 10.0
 
 
 def sd_notify(*lines: str, address: str | None = None) -> None:
@@ -28,21 +25,3 @@ def sd_notify(*lines: str, address: str | None = None) -> None:
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
         out.settimeout(0)
         out.sendto("\n".join(lines).encode(), name)
-
-
-@contextmanager
-def long_work() -> Iterator[None]:
-    """Say meanwhile that the role is alive: it works on one thing for longer than a watchdog waits."""
-    done = threading.Event()
-
-    def speak() -> None:
-        while not done.wait(_LONG_WORK_S):
-            sd_notify("WATCHDOG=1")
-
-    speaker = threading.Thread(target=speak, name="long work", daemon=True)
-    speaker.start()
-    try:
-        yield
-    finally:
-        done.set()
-        speaker.join()

@@ -6,6 +6,7 @@ safe because every role may be killed at any moment.
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import subprocess
@@ -15,10 +16,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.roles import ROLES, RoleLock, wall_ms
+from store.roles import ROLES, RoleLock
 from store.sd_notify import ADDRESS, sd_notify
 from telemetry.config import Config
-from telemetry.times import format_time
+
+_log = logging.getLogger(__name__)
 
 _CONFIG_EXIT = 2
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0)
@@ -69,7 +71,7 @@ class _Life:
             )
         self.starts += 1
         self._started_s = time.monotonic()
-        say(f"{child.name} started, process {self.process.pid}")
+        _log.info("%s started, process %d", child.name, self.process.pid)
 
     def reap(self) -> int | None:
         """Note a death and when to start again; return the exit code of a process that died."""
@@ -86,7 +88,7 @@ class _Life:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         where = f", see {self.child.log}" if self.child.log else ""
         when = f"in {pause_s:g} s" if pause_s else "at once"
-        say(f"{self.child.name} ended with {how}{where}; starting it again {when}")
+        _log.warning("%s ended with %s%s; starting it again %s", self.child.name, how, where, when)
         return code
 
 
@@ -162,19 +164,14 @@ def keep_running(children: Sequence[Child], poll: Callable[[], bool] | None = No
                     poll = None
                 caught = signal.sigtimedwait(signals, _wait_s(lives, 0.2 if poll else 1.0))
                 if caught is not None and caught.si_signo in _ENDING:
-                    say(f"{signal.Signals(caught.si_signo).name}: stopping")
+                    _log.info("%s: stopping", signal.Signals(caught.si_signo).name)
                     return 0
                 for life in lives:
                     if life.reap() == _CONFIG_EXIT and life.starts == 1:
-                        say(f"{life.child.name} refused its configuration: stopping")
+                        _log.error("%s refused its configuration: stopping", life.child.name)
                         return _CONFIG_EXIT
         finally:
             _stop(lives, signals)
-
-
-def say(text: str) -> None:
-    """Write one line of log."""
-    print(f"{format_time(wall_ms())} voltair: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the log
 
 
 @contextlib.contextmanager
@@ -202,7 +199,7 @@ def _stop(lives: Sequence[_Life], signals: set[signal.Signals]) -> None:
         signal.sigtimedwait(signals, min(left_s, 0.2))
         alive = [process for process in alive if process.poll() is None]
     for process in alive:
-        say(f"process {process.pid} did not stop; killing it")
+        _log.warning("process %d did not stop; killing it", process.pid)
         process.kill()
         process.wait()
 

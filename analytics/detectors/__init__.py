@@ -44,6 +44,7 @@ DETECTORS: Mapping[str, Detector] = {
     "phase_loss": _charging(electrical.phase_loss),
     "voltage_limits": _charging(electrical.voltage_limits),
     "voltage_spread": _charging(electrical.voltage_spread),
+    "site_power_loss": _charging(electrical.site_power_loss),
     "transformer_overload": _charging(electrical.transformer_overload),
     "current_imbalance": _charging(electrical.current_imbalance),
     "connector_lock": Detector(links.connector_lock, lookback_ms=DAY_MS, columns=("lock_failures",)),

@@ -8,14 +8,15 @@ from analytics.detectors.air_minutes import (
     DEAD_BAR,
     LOOKBACK_MS,
     WHOLE_MS,
+    Bools,
+    Float64,
     Minutes,
     Part,
     run_length,
     signal_of,
     trailing,
 )
-from analytics.detectors.minutes import Bools
-from analytics.detectors.signal import Detector, Float64, Signal
+from analytics.detectors.signal import Detector, Signal
 from analytics.window import Window
 from telemetry.channels import MACHINE_STATE
 

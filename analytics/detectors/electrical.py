@@ -1,4 +1,4 @@
-"""Lines and voltages of ports and of the site: a lost phase, voltages outside their band, imbalance, overload."""
+"""Lines and voltages of ports and of the site: what is lost, voltages outside their band, imbalance, overload."""
 
 import numpy as np
 
@@ -15,6 +15,8 @@ DEAD_A, LIVE_A = 1.0, 6.0
 """A line below the one while both others are above the other is lost."""
 RAISED, LOWERED = 0.07, 0.10
 """Band of the voltage from line to neutral (+7 / -10 %, GB 50966)."""
+FLOWING_KW = 0.1
+"""Power above this flows: a voltage of 0 beside it is that of a dead sensor."""
 
 
 def phase_loss(window: Window, from_ms: int, _to_ms: int) -> Signal:
@@ -73,6 +75,22 @@ def voltage_spread(window: Window, from_ms: int, _to_ms: int) -> Signal:
 def _line_evidence(volts: Float64, i: int, j: int) -> dict[str, float | None]:
     names = ("voltage_l1_v", "voltage_l2_v", "voltage_l3_v", "voltage_v")
     return {name: number(volts[k, i, j]) for k, name in enumerate(names) if not np.isnan(volts[k, i, j])}
+
+
+def site_power_loss(window: Window, from_ms: int, _to_ms: int) -> Signal:
+    """Find the highest voltage at each site meter as a share of the nominal one; unknown while power flows.
+
+    It takes a meter that is fed from elsewhere: one that goes dark with the site is silent like everything there.
+    """
+    minutes = minutes_of(window, "site_meter")
+    station = window.station
+    nominal = np.array([station.nominal_voltage_of(d) for d in minutes.settings()]).reshape(-1, 1)
+    volts = np.stack([minutes.mean(f"voltage_l{k}_v") for k in (1, 2, 3)])
+    power = minutes.power_kw()
+    value = np.where(np.abs(power) > FLOWING_KW, np.nan, np.fmax.reduce(volts, axis=0) / nominal)
+    return minutes.signal(value, from_ms, lambda i, j: {
+        **{f"voltage_l{k}_v": number(volts[k - 1, i, j]) for k in (1, 2, 3)}, "power_kw": number(power[i, j]),
+    })
 
 
 def transformer_overload(window: Window, from_ms: int, _to_ms: int) -> Signal:

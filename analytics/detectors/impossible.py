@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from analytics.air import air_minutes, to_state
+from analytics.detectors.minutes import number
 from analytics.detectors.signal import Detector, Signal
 from analytics.kernels.flow import INLET
 from analytics.kernels.grid import ratio
@@ -39,8 +40,9 @@ def find(window: Window, from_ms: int, to_ms: int) -> Signal:
 
     def explain(row: int) -> Mapping[str, Any]:
         return {
-            "kwh_per_m3_inlet": energy[row] / volume[row], "isentropic_kwh_per_m3": work[row] / volume[row],
-            "isothermal_kwh_per_m3": least[row] / volume[row], "window_min": WIDTH_MIN,
+            "kwh_per_m3_inlet": number(energy[row] / volume[row]),
+            "isentropic_kwh_per_m3": number(work[row] / volume[row]),
+            "isothermal_kwh_per_m3": number(least[row] / volume[row]), "window_min": WIDTH_MIN,
         }
 
     zeros = np.zeros(len(ends), np.int64)

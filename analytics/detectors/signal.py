@@ -35,6 +35,18 @@ class Signal:
     kinds: tuple[str, ...] = ()
     """Kind of each of `devices` where they differ; else all are of `kind`."""
 
+    def evidence(self, row: int) -> dict[str, Any]:
+        """Return the evidence of a row for JSON, which does not know numpy's numbers."""
+        return {name: _plain(value) for name, value in self.explain(row).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
 
 @dataclass(frozen=True, slots=True)
 class Detector:

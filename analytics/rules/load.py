@@ -111,7 +111,13 @@ def rules_of(text: str, source: str) -> RulePack:
     for stem in PACK:
         _add(tables, places, (shipped / f"{stem}.toml").read_text("utf-8"), f"rule pack {stem}.toml")
     _add(tables, places, text, source)
-    return RulePack(tables, {name: _rule(name, table, places[name]) for name, table in tables.items()})
+    rules = {name: _rule(name, table, places[name]) for name, table in tables.items()}
+    for name, rule in rules.items():
+        for other in rule.inhibits:
+            if other not in rules or other == name:
+                msg = f"{places[name]}: key 'inhibits': {other!r} is no other rule; the rules are {', '.join(rules)}"
+                raise ConfigError(msg)
+    return RulePack(tables, rules)
 
 
 def check_registry(pack: RulePack, registry: Registry, source: str = "stations.toml") -> None:

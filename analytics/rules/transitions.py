@@ -43,6 +43,8 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any]
     labels: dict[str, str] = {}
     runbook: str = ""
+    inhibits: tuple[str, ...] = ()
+    """Rules whose alerts at the station are held back while this one fires."""
 
 
 def transition_of(
@@ -80,7 +82,7 @@ def transition_of(
         device_kind=device_kind, since_ms=change.since_ms, fired_ms=change.fired_ms,
         resolved_ms=change.resolved_ms, value=change.value, threshold=change.threshold, unit=rule.unit,
         summary=text(rule.summary), remedy=text(rule.remedy), evidence=change.evidence,
-        labels=rule.labels, runbook=rule.runbook,
+        labels=rule.labels, runbook=rule.runbook, inhibits=rule.inhibits,
     )
 
 

@@ -127,6 +127,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A key figure with less coverage than this is unknown: it neither fires nor resolves."""
     update_share: float | None = None
     """A firing alert whose value changes by this share is told again."""
+    inhibits: tuple[str, ...] = ()
+    """Rules whose alerts at the station are not delivered while this one fires, and five minutes longer."""
     labels: dict[str, str] = {}
     """For who routes and groups; carried by every transition."""
     runbook: str = ""

@@ -1,5 +1,6 @@
 // Panels of a charging station.
 
+import { advicePanel } from "./advice.js";
 import { chart, onGrid } from "./chart.js";
 import { el } from "./dom.js";
 import { get, series } from "./fetch.js";
@@ -17,6 +18,7 @@ export function chargingPanels(view) {
   return [
     ["panel.utilisation", (signal) => utilisation(view, signal)],
     ["panel.power", (signal) => power(view, signal)],
+    advicePanel(view),
     ["panel.ports", (signal) => ports(view, signal)],
     ["panel.sessions", (signal) => sessions(view, signal)],
     ["panel.uptime", (signal) => uptime(view, signal)],

@@ -20,6 +20,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     severity: str
     station: str
     device: str | None
+    device_kind: str | None = None
     fired_at: str
     evidence: dict[str, Any] = {}
 
@@ -141,9 +142,9 @@ def _same_device(fault: TruthFault, alert: Alert) -> bool:
     return fault.device is None or fault.category == "leak" or alert.device in (None, fault.device)
 
 
-def _of_header(fault: TruthFault) -> bool:
-    """Return whether a fault is one of the air main: what it shows is compared with everything else."""
-    return fault.device_kind == "air_main"
+def _at_header(fault: TruthFault, alert: Alert) -> bool:
+    """Return whether one of both is about the air main: all machines feed it, and all gauges are compared with it."""
+    return "air_main" in (fault.device_kind, alert.device_kind)
 
 
 def _same_place(fault: TruthFault, alert: Alert) -> bool:
@@ -152,7 +153,7 @@ def _same_place(fault: TruthFault, alert: Alert) -> bool:
 
 def _explains(fault: TruthFault, alert: Alert) -> bool:
     """Return whether an alert is a consequence of a real fault; a nuisance explains nothing."""
-    return fault.rule is not None and _during(fault, alert) and (_same_device(fault, alert) or _of_header(fault))
+    return fault.rule is not None and _during(fault, alert) and (_same_device(fault, alert) or _at_header(fault, alert))
 
 
 def _figure(station: str, name: str, true: float, found: float | None) -> FigureError:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from naive.windows import START_MS, air_window, runs_of, station_of
@@ -99,7 +100,7 @@ def test_less_energy_than_the_isentropic_work_is_impossible() -> None:
         used = sum((180.0 if m < 30 else 90.0) + 6.0 for m in last) / 60
         assert found.value[row] == pytest.approx(work * WIDTH_MIN / used)
     assert found.time_ms[0] == START_MS + 60_000 * (WIDTH_MIN + 1)
-    evidence = found.explain(49)
+    evidence = msgspec.json.decode(msgspec.json.encode(found.evidence(49)))
     assert evidence["isothermal_kwh_per_m3"] < evidence["isentropic_kwh_per_m3"]
     assert evidence["kwh_per_m3_inlet"] == pytest.approx(96 / 60 / 30 * 1.01325)
 

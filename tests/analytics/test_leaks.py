@@ -56,6 +56,32 @@ def test_declared_idle_hours_make_all_air_in_them_leakage_and_name_the_place() -
     assert leaks_of(air(day_of(20, 1), day_of(10, 0), 4.0, table=table))["fused"]["place"] == "network"
 
 
+def test_a_leak_that_opens_in_the_middle_counts_from_its_night() -> None:
+    table = {"idle_hours": "00:00-05:00"}
+    quiet, burst = (day_of(20, by_night) for by_night in (1.0, 6.0))
+    window = air([*quiet, *quiet, *burst], day_of(10, 0) * 3, 1.0, table=table, minutes=3 * DAY)
+    answer = leaks_of(window)
+    method = methods_of(answer)["base_flow", "network"]
+    assert method["inputs"]["last_nights_m3_min"] == pytest.approx([2, 2, 7])
+    assert answer["fused"]["leak_m3_min"] == pytest.approx((2 + 2 + 7) / 3)
+    assert station_kpis(window).kpis["leak_m3_min"] == answer["fused"]["leak_m3_min"]
+    assert methods_of(answer)["base_flow", "customer:x"]["leak_m3_min"] == pytest.approx((1 + 1 + 6) / 3)
+
+
+def test_a_night_that_was_hardly_heard_has_no_say() -> None:
+    cut = DAY + 16 * 60 + 30  # half an hour into the second night
+    flow = [*day_of(30, 2.0), *day_of(30, 9.0)][:cut]
+    station = station_of("compressed_air", timezone="Asia/Shanghai", idle_hours="00:00-05:00")
+    answer = leaks_of(air_window(station, cut, {("air_main", "main"): {"flow_m3_min": flow}}))
+    assert answer["fused"]["leak_m3_min"] == pytest.approx(2.0)
+
+
+def test_idle_hours_without_an_end_are_cut_into_days() -> None:
+    station = station_of("compressed_air", idle_hours="24/7")
+    window = air_window(station, 2 * DAY, {("air_main", "main"): {"flow_m3_min": [2.0] * DAY + [4.0] * DAY}})
+    assert leaks_of(window)["fused"]["leak_m3_min"] == pytest.approx(3)
+
+
 def test_idle_hours_are_local() -> None:
     answer = leaks_of(air(day_of(20, 0), day_of(10, 0), 2.0, table={"idle_hours": "00:00-05:00", "timezone": "UTC"}))
     assert answer["fused"]["leak_m3_min"] == pytest.approx(32)

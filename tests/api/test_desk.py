@@ -16,7 +16,7 @@ from api.desk import Desk
 from api.endpoints import list_endpoints, put_endpoint, sync_config
 from api.intake import Intake
 from api.routing import message_id
-from api.silences import Exclusion, Silence, list_exclusions, put_exclusion, put_silence, release_held
+from api.silences import EXPLAINED_MS, Exclusion, Silence, list_exclusions, put_exclusion, put_silence, release_held
 from store.sqlite import connect
 
 STORY = (
@@ -231,6 +231,30 @@ def test_what_went_out_is_closed_in_spite_of_a_silence(tmp_path: Path) -> None:
     add_transitions(tmp_path, transition("a1", "alert.resolved", number=2))
     take_all(tmp_path, desk)
     assert states(desk) == [("alert.firing", "pending"), ("alert.resolved", "pending")]
+    desk.close()
+
+
+def test_an_alert_that_explains_others_holds_them_back_and_lets_go_in_time(tmp_path: Path) -> None:
+    make_state(tmp_path)
+    desk = open_desk(tmp_path)
+    with desk.write() as db:
+        put_endpoint(db, endpoint())
+    dark = {"rule": "site_power_loss", "device": "m1", "device_kind": "site_meter", "inhibits": ["port_faulted"]}
+    add_transitions(
+        tmp_path, transition("a1"), transition("dark", **dark), transition("a2"), transition("a3"),
+        transition("else", station="depot"), transition("hot", rule="over_temperature"),
+        transition("dark", "alert.resolved", number=2, **{**dark, "inhibits": []}),  # the rule was changed meanwhile
+        transition("a3", "alert.resolved", number=3), transition("a4", number=4),
+    )
+    take_all(tmp_path, desk)
+    dark_and_others = ["pending", "pending", "held", "held", "pending", "pending", "pending", "held", "held"]
+    assert [s for _, s in states(desk)] == dark_and_others
+    end_ms = T0 + 2000 + EXPLAINED_MS
+    for now_ms, released in [(end_ms - 1, 0), (end_ms, 2)]:
+        with desk.write() as db:
+            assert release_held(db, {}, now_ms, T0) == released
+    # a2 and a4 go out; of a3 nobody was told, so nobody hears that it is over.
+    assert [s for _, s in states(desk)] == [*["pending"] * 3, "silenced", *["pending"] * 3, "silenced", "pending"]
     desk.close()
 
 

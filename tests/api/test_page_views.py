@@ -91,6 +91,14 @@ def test_a_charging_station_shows_what_the_api_says(river: Stack, visit: Open) -
     assert len(stored) == 96
     assert [row[2] for row in cells(power)] == [f"{i['value']:.1f}" for i in stored]
     assert cells(power)[0][0] == "21/11, 12:00"  # the station's noon
+    advice = {i["type"]: i for i in river.get("stations/harbour/advice")["items"]}
+    shown = panel(page, "Advice")
+    for item in advice.values():
+        expect(shown).to_contain_text(item["text"]["en"])
+    assert [row[1:] for row in cells(shown)[:4]] == [
+        [f"{limit[name]:.1f}" for name in ("most", "other", "advised", "headroom")]
+        for limit in advice["ordered_charging"]["limits"]
+    ]
     strips = page.locator("svg.strip")
     expect(strips).to_have_count(3)
     # Of its 24 h: 2 free, three rounds of 3 + 0.5 + 2.5, 3 charging, and the last one faulted.

@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,20 @@ WRITTEN_BY_THE_OPERATOR = {"etc", "etc/voltair.passwd"}
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     return yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+
+
+def compose_problems(file: Path) -> str:
+    """Return what Compose's own schema has against a file; empty where nothing."""
+    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def test_the_file_fits_the_schema_of_compose(tmp_path: Path) -> None:
+    assert compose_problems(DEPLOY / "compose.yaml") == ""
+    wrong = (DEPLOY / "compose.yaml").read_text("utf-8").replace("stop_grace_period", "stop_grace")
+    (tmp_path / "compose.yaml").write_text(wrong)
+    assert "stop_grace" in compose_problems(tmp_path / "compose.yaml")
 
 
 def test_what_it_mounts_is_there_and_named_volumes_are_declared(compose: dict[str, Any]) -> None:

@@ -126,6 +126,36 @@ def test_a_large_backlog_is_cut_into_batches_and_paused_for(tmp_path):
     assert [e.readings for e in readings_of(tmp_path)] == [100] * 10
 
 
+def test_many_small_reads_are_followed_by_a_rest_that_ends_by_itself(tmp_path):
+    async def tell(intake, source, committer):
+        for i in range(9):
+            intake.offer(1, [reading(10 * i + j + 1) for j in range(10)])
+            assert source.paused == (i >= 6)  # from 64 waiting messages on
+        assert source.pauses == 1
+        await acknowledged(source, 90)
+        assert not source.paused
+        assert [i for _, ids in source.acknowledged for i in ids] == list(range(1, 91))
+        # What comes meanwhile, because the source had read it already, and what makes it too much, are taken too.
+        intake.offer(1, [reading(100 + i) for i in range(70)])
+        intake.offer(1, [reading(200 + i) for i in range(400)])
+        await acknowledged(source, 560)
+        while source.paused:
+            source.news.clear()
+            await source.news.wait()
+
+    story(config_of(tmp_path), tell)
+    assert sum(e.readings for e in readings_of(tmp_path)) == 560
+
+
+def test_one_large_read_is_followed_by_none(tmp_path):
+    async def tell(intake, source, committer):
+        intake.offer(1, [reading(i + 1) for i in range(300)])
+        assert not source.paused
+        await acknowledged(source, 300)
+
+    story(config_of(tmp_path), tell)
+
+
 def test_what_has_come_is_committed_on_stopping(tmp_path):
     async def tell(intake, source, committer):
         intake.offer(1, [reading(1)])

@@ -146,7 +146,7 @@ def low_coverage(minutes: Sequence[Minute]) -> Values:
 
 
 def derating(minutes: Sequence[Minute]) -> Values:
-    """Minutes in a row below 0.8 of the best of this charging, above 45 C, 3 K above its coolest and not cooling."""
+    """Minutes in a row below 0.8 of the best of this charging, above 45 C, 3 K over its coolest and not cooling."""
     plausible = [v if v is None or not silent(m) else None for v, m in zip(_plausible(minutes), minutes, strict=True)]
     found: Values = []
     best: float | None = None

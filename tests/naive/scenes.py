@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from naive.windows import START_MS, buckets_of, runs_of, window_of
 
@@ -110,7 +111,9 @@ def told(window: Window, step: int = 1) -> list[tuple[str, str | None, str, int]
             return as_of(window, since_ms, until_ms, since_ms if runs_from_ms is None else runs_from_ms)
 
         judge(alerts, window.station, "s", load, from_ms, to_ms)
-    out = [(t.rule, t.device, t.state, (t.time_ms - START_MS) // MINUTE_MS) for t in alerts.take_transitions()]
+    made = alerts.take_transitions()
+    msgspec.json.encode(made)  # what cannot be written would end the role
+    out = [(t.rule, t.device, t.state, (t.time_ms - START_MS) // MINUTE_MS) for t in made]
     return sorted(out, key=lambda t: (t[3], t[0], t[1] or ""))
 
 

@@ -47,14 +47,10 @@ def test_a_reset_register_begins_at_nothing_and_a_glitch_comes_back():
     assert _column(_sent("register_glitch"), "energy_kwh") == [500, 502, 0, 0, 508, 510]
 
 
-def test_a_register_of_the_session_begins_at_nothing_with_each():
-    true = [
-        {"energy_kwh": 100.0 + k, **({"session_id": s} if s else {})} for k, s in enumerate(["", "", "A", "A", "", "B"])
-    ]
-    fault = Fault(kind="register_relative", station="harbour", device="p01", at="1s")
-    sense = Distortion(fault, "port", np.random.default_rng(1))
-    sent = [sense.apply(Reading("port", "p01", v), 1000 * k).values for k, v in enumerate(true)]
-    assert _column(sent, "energy_kwh") == [100, 0, 0, 1, 2, 0]
+@pytest.mark.parametrize(("change", "expected"), [(3, [500, 502, 0, 0, 508, 510]), (4, [500, 502, 0, 2, 508, 510])])
+def test_a_register_of_the_session_begins_anew_with_each(change, expected):
+    true = [{"energy_kwh": 500 + 2 * i, "session_id": "a" if i < change else "b"} for i in range(6)]
+    assert _column(_sent("register_relative", true, "port"), "energy_kwh") == expected
 
 
 def test_a_second_connector_is_free_again_when_the_overlap_is_over():

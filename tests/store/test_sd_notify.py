@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from servers import free_port
 
-from store import sd_notify
-from store.roles import ROLES, read_status
+from store import roles, sd_notify
+from store.roles import ROLES, RoleStatus, read_status
 
 _CREDENTIALS = struct.Struct("3i")
 
@@ -84,11 +84,16 @@ def test_of_all_roles_together_only_the_supervisor_is_heard(tmp_path: Path) -> N
     manager.close()
 
 
-def test_long_work_keeps_the_watchdog_quiet(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_work_is_no_silence(manager: Manager, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
-    monkeypatch.setattr(sd_notify, "_LONG_WORK_S", 0.01)
-    with sd_notify.long_work():
-        assert [manager.hear() for _ in range(2)] == 2 * [(os.getpid(), ["WATCHDOG=1"])]
+    monkeypatch.setattr(roles, "SAYING_S", 0.01)
+    status = RoleStatus(role="analytics", pid=os.getpid(), started_ms=1, updated_ms=1, ready=True)
+    with roles.long_work(tmp_path, status):
+        for _ in range(2):
+            assert manager.hear()[1][:2] == ["READY=1", "WATCHDOG=1"]
+    said = read_status(tmp_path, "analytics")
+    assert said is not None
+    assert (said.ready, said.updated_ms > 1) == (True, True)
 
 
 def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

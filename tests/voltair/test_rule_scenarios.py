@@ -111,7 +111,7 @@ def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, change: tuple[st
         assert word in str(caught.value)
 
 
-def test_a_site_without_power_is_one_alert_though_its_meter_goes_on(tmp_path: Path) -> None:
+def test_a_site_without_power_is_told_as_that_while_its_meter_goes_on(tmp_path: Path) -> None:
     path = files(tmp_path, """
 start = 2026-11-23T08:00:00Z
 [[case]]
@@ -133,6 +133,6 @@ voltage_l1_v = "230*3 0*7"
 at = "3m"
 [[case.expect]]
 at = "8m"
-firing = ["station_offline"]
+firing = ["site_power_loss m1", "station_offline"]
 """, "")
     assert [v.problems for v in run_file(path)] == [()]

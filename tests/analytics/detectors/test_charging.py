@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from naive.scenes import Act, fired, ramp, scene, told
-from naive.windows import station_of
+from naive.windows import START_MS, buckets_of, station_of, window_of
 
 PORT = {"id": "p", "rated_kw": 22, "phases": 3}
 
@@ -125,6 +125,34 @@ LOOKS_LIKE: list[tuple[str, list[Act], dict[str, Any]]] = [
 @pytest.mark.parametrize(("rule", "acts", "table"), LOOKS_LIKE)
 def test_what_looks_like_it_does_not_fire(rule: str, acts: Sequence[Act], table: dict[str, Any]) -> None:
     assert rule not in fire(*acts, **table)
+
+
+def dark(volts: Sequence[float | None], power_kw: float) -> list[tuple[str, str | None, str, int]]:
+    """Return what is told of a site meter with such a highest voltage in each minute; None: silent."""
+
+    def rows(values: Sequence[float]) -> dict[str, int]:
+        names = ("voltage_l1_v", "voltage_l2_v", "voltage_l3_v", "power_kw")
+        gauges = dict(zip(names, (*values, power_kw), strict=True))
+        return {"heard_ms": 60_000} | {
+            k: v for name, value in gauges.items()
+            for k, v in ((f"{name}_i", round(value * 1e6) * 60_000), (f"{name}_ms", 60_000))
+        }
+
+    minutes = {("m1", START_MS + 60_000 * i): rows((0.0, v, 1.0)) for i, v in enumerate(volts) if v is not None}
+    window = window_of(
+        station_of("charging", site_meters=[{"id": "m1"}]), len(volts), minutes={"site_meter": buckets_of(minutes)}
+    )
+    return [t for t in told(window) if t[0] == "site_power_loss"]
+
+
+def test_a_site_without_voltage_is_dark_until_it_is_back() -> None:
+    assert dark([231, 231, 2, 2, None, 60, 231], 0.0) == [
+        ("site_power_loss", "m1", "firing", 3), ("site_power_loss", "m1", "resolved", 7)]
+
+
+def test_a_dead_voltage_sensor_and_a_low_voltage_are_no_dark_site() -> None:
+    assert dark([231, 0, 0, 0], 12.0) == []
+    assert dark([231, 100, 100, 24], 0.0) == []
 
 
 def test_a_good_day_fires_nothing() -> None:

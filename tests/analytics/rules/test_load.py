@@ -66,6 +66,13 @@ def test_a_detector_that_does_not_exist_is_refused_with_its_name(tmp_path: Path)
         load_rules(user(tmp_path, '[leak_level.input]\nsource = "detector"\ndetector = "night_flow"\n'))
 
 
+@pytest.mark.parametrize("other", ["port_broken", "site_power_loss"])
+def test_a_rule_inhibits_other_rules_only(tmp_path: Path, other: str) -> None:
+    path = user(tmp_path, f'[site_power_loss]\ninhibits = ["{other}"]')
+    with pytest.raises(ConfigError, match=f"line 1.*'inhibits': '{other}' is no other rule; the rules are"):
+        load_rules(path)
+
+
 def test_a_station_overrides_numbers_and_may_switch_off() -> None:
     station = registry("compressed_air", {
         "leak_level": {"threshold": 0.1, "for": "2d"}, "machine_fault": {"enabled": False},

@@ -33,7 +33,7 @@ def test_a_fault_and_its_end() -> None:
             "zh": "Harbour car park 的 Level 3, bay 17 自 2024-11-22 09:46:40 起故障",
         },
         "remedy": {"en": rule.remedy.en, "zh": rule.remedy.zh}, "evidence": {"state": "Faulted", "error_code": "E1"},
-        "labels": {}, "runbook": "",
+        "labels": {}, "runbook": "", "inhibits": [],
     }
     assert {k: v for k, v in resolved.items() if firing[k] != v} == {
         "id": resolved["id"], "type": "alert.resolved", "time_ms": T + 60_000, "state": "resolved",
