@@ -127,14 +127,10 @@ class Distortion:
         self._second = not self._second
         if self._second:
             values |= {"connector": "2", "status": "Charging", "session_id": f"second-{self._fault.at}"}
-        else:
-            values["connector"] = "1"
 
     def _after_overlap(self, values: Values) -> Values:
         """Let the second connector say that it is free; from then on only the first speaks."""
         if self._second is None:
             return values
-        freed, self._second = self._second, False
-        if not freed:
-            return {**values, "connector": "1"}
+        self._second = None
         return {**{k: v for k, v in values.items() if k != "session_id"}, "connector": "2", "status": "Available"}
