@@ -152,6 +152,19 @@ def test_a_station_that_is_vented_on_purpose_is_quiet() -> None:
     assert told(amounts) == []
 
 
+@pytest.mark.parametrize(("filling_min", "low"), [(20, False), (45, True)])
+def test_a_station_may_take_half_an_hour_to_fill_its_pipes_again(filling_min: int, low: bool) -> None:
+    """Shut down in the minutes 100 to 129, then without pressure for so long though machines run."""
+    amounts, shut, filling = usual(), range(100, 130), range(130, 130 + filling_min)
+    for machine in ("c1", "c2"):
+        amounts["compressor", machine] |= {
+            "loaded_s": changed(60, 0, shut), "stopped_s": changed(0, 60, shut),
+            "power_kw": changed(moving(100, 1), 0.0, shut), "flow_m3_min": changed(moving(16, 0.1), 0.0, shut),
+        }
+    amounts[MAIN]["pressure_bar"] = changed(changed(moving(6.5), 0.0, shut), 3.0, filling)
+    assert (("pressure_low", "main") in told(amounts)) == low
+
+
 @pytest.mark.parametrize(("cycle_min", "bad"), [(2, True), (4, False)])
 def test_short_cycling_counts_cut_ins(cycle_min: int, bad: bool) -> None:
     half = cycle_min // 2
