@@ -152,7 +152,7 @@ class Poster:
             if url != endpoint.url:
                 client = httpx.AsyncClient(
                     verify=context, trust_env=False, follow_redirects=False, timeout=self._timeout_s,
-                    limits=httpx.Limits(max_connections=16, max_keepalive_connections=4, keepalive_expiry=30.0),
+                    limits=httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=30.0),
                 )
                 self._clients[endpoint.id] = (endpoint.url, client)
                 if old is not None:

@@ -24,9 +24,16 @@ from wire.foreign import ForeignDecoders
 ROLE = "ingest"
 TICK_S = 1.0
 """Period of ticks, of the look at stations.toml and the rule file, and of the status."""
+_PHASE_MS = 20
+"""Ticks come this long after a full second: the watermark, whole seconds behind, has then just passed the minute."""
 RETIRE_S = 30.0
 """Period of retention."""
 _RECEIVE_MAXIMUM = 65_535
+
+
+def until_tick_s(now_ms: int) -> float:
+    """Return how long after `now_ms` (wall time) the next tick is due [s]."""
+    return TICK_S - (now_ms % 1_000 - _PHASE_MS) / 1_000
 
 
 def run(config: Config) -> None:
@@ -165,7 +172,7 @@ class _Ingest:
                 self._rebirths.tick()
             self._say()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TICK_S):
+                async with asyncio.timeout(until_tick_s(wall_ms())):
                     await self._changed.wait()
 
     async def _every(self, period_s: float, work: Callable[[], Awaitable[object]]) -> None:

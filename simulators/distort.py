@@ -41,8 +41,8 @@ class Distortion:
         """Register -> its last true value."""
         self._kept: Values = {}
         """What a frozen sensor keeps."""
-        self._second = False
-        """Whether a second connector spoke last."""
+        self._second: bool | None = None
+        """Whether a second connector spoke last; None: there never was one."""
         self._change: Callable[[Values, float], None] = getattr(self, f"_{fault.kind}", self._gain)
 
     def apply(self, reading: Reading, elapsed_ms: int) -> Reading:
@@ -123,14 +123,14 @@ class Distortion:
                 values[name] = round(float(values[name]) - float(self._kept[name]), 3)
 
     def _session_overlap(self, values: Values, strength: float) -> None:  # noqa: ARG002
-        """Report a second connector; the next reading speaks for the port as before."""
+        """Report a second connector; the next reading speaks for the first again."""
         self._second = not self._second
         if self._second:
             values |= {"connector": "2", "status": "Charging", "session_id": f"second-{self._fault.at}"}
 
     def _after_overlap(self, values: Values) -> Values:
-        """Let the second connector say that it is free, once."""
-        if not self._second:
+        """Let the second connector say that it is free; from then on only the first speaks."""
+        if self._second is None:
             return values
-        self._second = False
+        self._second = None
         return {**{k: v for k, v in values.items() if k != "session_id"}, "connector": "2", "status": "Available"}

@@ -145,9 +145,10 @@ def _add(tables: dict[str, Table], places: dict[str, str], text: str, source: st
         msg = f"{source} is not valid TOML: {error}"
         raise ConfigError(msg) from error
     for name, table in found.items():
-        places[name] = f"{source}, line {_line_of(name, text)}: [{name}]"
+        line = f"{source}, line {_line_of(name, text)}"
+        places[name] = f"{line}: [{name}]"
         if not isinstance(table, dict):
-            msg = f"{source}: key {name!r} stands outside a rule; a rule is a table [NAME]"
+            msg = f"{line}: key {name!r} stands outside a rule; a rule is a table [NAME]"
             raise ConfigError(msg)
         tables[name] = _over(tables.get(name, {}), table)
 

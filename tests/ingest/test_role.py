@@ -13,6 +13,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from servers import find_program, free_port, mosquitto
 
+from ingest.role import until_tick_s
 from store.deadletters import read_dead_letters
 from store.journal import EntryType
 from store.roles import read_status
@@ -328,3 +329,10 @@ fields = {power_kw = {unit = "W"}}
             ("isle", "compressor", "c1"), ("harbour", "port", "p1"),
         }
         assert 75.0 in [v for e in entries if e.type is EntryType.FRAME for v in e.frame().values[:, 0].tolist()]
+
+
+def test_ticks_come_just_after_a_full_second():
+    for now_ms in range(1_795_000_000_000, 1_795_000_002_000):
+        wait_ms = round(1000 * until_tick_s(now_ms))
+        assert (now_ms + wait_ms) % 1000 == 20
+        assert 20 < wait_ms <= 1020

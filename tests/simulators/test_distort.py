@@ -58,7 +58,7 @@ def test_a_second_connector_is_free_again_when_the_overlap_is_over():
     sent = _sent("session_overlap", true, "port")
     told = [(v.get("connector"), v["status"], v.get("session_id")) for v in sent]
     assert told[:4] == [(None, "Charging", "A")] * 2 + [("2", "Charging", "second-2s"), (None, "Charging", "A")]
-    assert told[4:] == [(None, "Charging", "A")] * 2
+    assert told[4:] == [("2", "Available", None), (None, "Charging", "A")]
     odd = Distortion(Fault(kind="session_overlap", station="h", at="0s", lasts="1s"), "port", np.random.default_rng(1))
     ended = [odd.apply(Reading("port", "p", true[k]), 1000 * k).values for k in range(3)]
     assert [(v.get("connector"), v["status"], v.get("session_id")) for v in ended] == [

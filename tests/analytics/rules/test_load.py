@@ -117,7 +117,7 @@ def test_a_wrong_override_is_named(rules: dict[str, Any], words: list[str]) -> N
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("x = 1", ["key 'x'"]),
+    ("\nx = 1", ["line 2: key 'x'"]),
     ("[a", ["not valid TOML"]),
     ("[a]\ncategory = 'fault'", ["[a]", "missing required field"]),
     ("[leak_level]\ntreshold = 1", ["[leak_level]", "treshold"]),
