@@ -50,11 +50,13 @@ class Orders:
 
 
 def completed(fault: Fault, simulation: Simulation) -> Fault:
-    """Fill in the station and the device that a fault leaves open: the first that fit."""
+    """Fill in the station and the device that a fault leaves open: the first that fit; a device names its station."""
     layer = fault.traits.layer
     kind = "charging" if layer in (Layer.PORT, Layer.SITE) or fault.kind == "session_overlap" else "compressed_air"
     stations = simulation.stations
-    station = fault.station or next((n for n, s in stations.items() if s.kind == kind), next(iter(stations)))
+    owner = next((n for n, s in stations.items() if fault.device in device_kinds(s)), "")
+    usual = next((n for n, s in stations.items() if s.kind == kind), next(iter(stations)))
+    station = fault.station or owner or usual
     device = fault.device
     if not device and station in stations and layer in (Layer.PORT, Layer.MACHINE, Layer.READING):
         entry = stations[station]

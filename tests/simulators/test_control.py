@@ -41,6 +41,10 @@ def test_a_fault_begins_in_the_running_simulation_where_it_fits(running):
     assert [(row.device, row.rule) for row in rows] == [("v1", None)]
 
 
+def test_a_device_names_its_station(running):
+    assert order(running[0], {"kind": "clock_skew", "device": "p14"}).startswith("clock_skew at harbour p14")
+
+
 @pytest.mark.parametrize(
     ("fault", "part"),
     [({"kind": "earthquake"}, "there are: port_fault"), ({"kind": "port_fault", "device": "p99"}, "p99"),
