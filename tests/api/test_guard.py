@@ -1,6 +1,7 @@
 """Where webhooks may go: no private address by accident, by name, by disguise or by redirect."""
 
 import asyncio
+import contextlib
 import ipaddress
 import shutil
 import ssl
@@ -104,6 +105,38 @@ def test_a_private_name_is_not_posted_to() -> None:
 
     assert "not a public address" in asyncio.run(work())
     assert asked == ["hook.example"]
+
+
+def test_a_name_that_changes_its_answer_is_refused_though_a_connection_is_kept() -> None:
+    answers = [["127.0.0.1"], ["10.0.0.1"]]
+
+    async def rebinding(_host: str, _port: int) -> list[str]:
+        return answers.pop(0)
+
+    async def work() -> list[str]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                while True:
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+            gone.set()
+
+        gone = asyncio.Event()
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        url = f"http://hook.example:{server.sockets[0].getsockname()[1]}/"
+        poster = Poster(resolver=rebinding)
+        told = [(await poster.post(endpoint(url=url), f"msg_{i}", b"{}")).error for i in range(2)]
+        await poster.close()
+        await gone.wait()
+        server.close()
+        return told
+
+    first, second = asyncio.run(work())
+    assert first == ""
+    assert "10.0.0.1" in second
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
