@@ -21,6 +21,7 @@ from ingest.decode import Decoder
 from simulators.fault_kinds import KINDS as FAULTS
 from simulators.replay.table import load_map
 from simulators.scenario import list_scenarios
+from simulators.truth import SCHEMA, Truth, TruthFault, TruthStation
 from telemetry.channels import KINDS
 from telemetry.config import IngestConfig, load_config
 from telemetry.decoders import DecoderConfig
@@ -225,3 +226,12 @@ def test_the_page_of_simulators_lists_every_scenario_and_kind_of_fault() -> None
     first, second = (set(re.findall(row.format(before), text, re.MULTILINE)) for before in ("", r" [a-z ]+ \|"))
     assert {name for name, _ in list_scenarios()} <= first
     assert set(FAULTS) == second
+
+
+def test_the_page_of_simulators_names_every_key_of_a_truth_file() -> None:
+    text = (ROOT / "docs" / "simulators.md").read_text("utf-8")
+    table = text[text.index("## Truth") : text.index("## Score")]
+    for struct in (Truth, TruthFault, TruthStation):
+        for name in struct.__struct_encode_fields__:
+            assert f"`{name}`" in table, name
+    assert f"`{SCHEMA}`" in table
