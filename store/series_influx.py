@@ -25,6 +25,8 @@ GATHER_MS = 1_000
 """Fewer lines than a request holds wait this long for more."""
 
 _DROPPED = re.compile(r"dropped=(\d+)")
+_TOO_OLD = re.compile(r"points (?:beyond|outside) retention policy")
+"""`beyond` up to 1.8 and 2.6, `outside ... of duration 24h0m0s - oldest point ...` since."""
 _LIMIT = re.compile(r"max-(?:values-per-tag|series-per-database|series)[^:]*limit exceeded")
 
 
@@ -86,9 +88,9 @@ class InfluxSeries:
             return 0
         self._raise_unless_bad_lines(database, reply)
         dropped = _DROPPED.search(reply.text)
-        if dropped and "beyond retention" in reply.text:
+        if _TOO_OLD.search(reply.text) and (dropped or len(lines) == 1):
             # Said only when every other line is stored.
-            return int(dropped[1])
+            return int(dropped[1]) if dropped else 1
         if len(lines) == 1 or (dropped and int(dropped[1]) == len(lines)):
             refused += [(line, f"{reply.status}: {reply.text}") for line in lines]
             return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import harbour
 import httpx
+import msgspec
 import numpy as np
 import pytest
 from servers import Server, influxd, nginx, victoria_metrics
@@ -217,6 +218,34 @@ def test_a_limit_of_the_server_holds_and_says_what_to_raise(monkeypatch: pytest.
         with pytest.raises(StoreError, match="raise max-values-per-tag") as caught:
             put(config, [one])
     assert not isinstance(caught.value, StoreUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "said"),
+    [
+        (1, 400, "partial write: points beyond retention policy dropped={}"),
+        # InfluxDB 2.7: the point's tags are part of what it says.
+        (2, 422, "failure writing points to database: partial write: dropped {} points outside retention policy of "
+            "duration 720h0m0s - oldest point port,device=p0 at 1970-01-01T00:00:00Z dropped because it violates a "
+            "Retention Policy Lower Bound at 2026-10-27T00:00:00Z dropped={} for database: 9f28 for retention policy: "
+            "autogen"),
+        (2, 422, "failure writing points to database: partial write: points beyond retention policy"),
+    ],
+)  # fmt: skip
+def test_points_beyond_retention_are_known_by_the_words_of_every_version(version: int, status: int, said: str) -> None:
+    def answer(lines: list[str]) -> tuple[int, dict[str, str], bytes]:
+        old = sum(line.endswith(f" {harbour.T0}000000") for line in lines)
+        text = said.format(old, old)
+        return (status, {}, msgspec.json.encode({"message": text})) if old else (204, {}, b"")
+
+    points = raw(1_000)
+    old = sum(line.endswith(f" {harbour.T0}000000") for line in series_influx.to_lines(points))
+    with answering(answer) as server:
+        config = InfluxConfig(version=version, url=server.url, token="t", org="o")  # type: ignore[arg-type]
+        assert put(config, [points]) == Outcome((), old)
+        assert old > 0
+        if "dropped=" in said:
+            assert len(server.requests) == 1, "the rest of the request is stored: nothing is sent again"
 
 
 BAD = re.compile(f" ({harbour.T0 + 7_000}|{harbour.T0 + 4_321_000})000000$")
