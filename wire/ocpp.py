@@ -27,6 +27,8 @@ SINGLE = {
     "SoC": ("soc_pct", "Percent"),
     "Temperature": ("temperature_c", "Celsius"),
 }
+_ANYWHERE = ("SoC", "Temperature")
+"""Measured in the vehicle or the cabinet, too."""
 _DEFAULT_MEASURAND = "Energy.Active.Import.Register"
 _PHASES = {"L1": "l1_", "L2": "l2_", "L3": "l3_", "L1-N": "l1_", "L2-N": "l2_", "L3-N": "l3_"}
 _RANK = {"Transaction.Begin": 0, "Interruption.Begin": 1, "Interruption.End": 1}
@@ -110,6 +112,9 @@ def meter_element(sample: Any) -> Element | str:
         if type(item) is not dict or "value" not in item:
             return "an OCPP sampledValue is an object with a value"
         key = str(item.get("measurand", _DEFAULT_MEASURAND)), str(item.get("phase", ""))
+        if not _is_of_port(item, key[0]):
+            element[key[0]] = item["value"]
+            continue
         rank = _RANK.get(str(item.get("context")), 2)
         if key not in best or rank >= best[key][0]:
             best[key] = rank, item
@@ -119,11 +124,16 @@ def meter_element(sample: Any) -> Element | str:
     return element
 
 
+def _is_of_port(item: Mapping[str, Any], measurand: str) -> bool:
+    """Return whether a value is a number measured at the outlet: it may stand beside one of the inlet, or signed."""
+    at_port = item.get("location", "Outlet") == "Outlet" or measurand in _ANYWHERE
+    return at_port and item.get("format", "Raw") == "Raw"
+
+
 def _put(element: Element, measurand: str, phase: str, item: Mapping[str, Any], *, alone: bool) -> None:
     """Write one sampled value; `alone`: there is no total beside the phases."""
     part = _PHASES.get(phase)
-    at_port = item.get("location", "Outlet") == "Outlet" or measurand in ("SoC", "Temperature")
-    if measurand in SUMMED and at_port and (not phase or part):
+    if measurand in SUMMED and (not phase or part):
         channel, unit = SUMMED[measurand]
         value = _value(item, channel, unit)
         if type(value) is float and measurand.endswith("Export"):
@@ -133,11 +143,11 @@ def _put(element: Element, measurand: str, phase: str, item: Mapping[str, Any], 
             element[channel] = before + value if type(before) is float and type(value) is float else value
         elif alone:
             element[f"{measurand}.{phase}"] = value
-    elif measurand in PHASED and at_port and (not phase or part):
+    elif measurand in PHASED and (not phase or part):
         channel, unit = PHASED[measurand]
         name = channel.format(part or "")
         element[name] = _value(item, name, unit)
-    elif measurand in SINGLE and at_port:
+    elif measurand in SINGLE:
         channel, unit = SINGLE[measurand]
         element[channel] = _value(item, channel, unit)
     else:

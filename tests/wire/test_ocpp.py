@@ -69,7 +69,12 @@ def sampled(value, measurand=None, **more):
         ([sampled("50", "Frequency"), sampled("7", "Energy.Active.Import.Interval")],
          {"Frequency": "50", "Energy.Active.Import.Interval": "7"}),
         ([sampled("5", "Power.Active.Import", location="Inlet")], {"Power.Active.Import": "5"}),
-        ([sampled("OBIS...", format="SignedData")], {"energy_kwh": "OBIS..."}),
+        ([sampled("5", "Power.Active.Import"), sampled("9", "Power.Active.Import", location="Inlet")],
+         {"power_kw": 0.005, "Power.Active.Import": "9"}),
+        ([sampled("9", location="Inlet"), sampled("5000"), sampled("7", location="Cable")],
+         {"energy_kwh": 5.0, "Energy.Active.Import.Register": "7"}),
+        ([sampled("1000"), sampled("OBIS...", format="SignedData")],
+         {"energy_kwh": 1.0, "Energy.Active.Import.Register": "OBIS..."}),
         ([sampled("5", "Power.Active.Import", unit="horse")], {"power_kw": "5 horse"}),
         ([sampled("1000", context="Transaction.Begin"), sampled("2000", context="Transaction.End")],
          {"energy_kwh": 2.0}),
@@ -80,6 +85,50 @@ def sampled(value, measurand=None, **more):
 )  # fmt: skip
 def test_measurands_units_phases_and_contexts(values, expected):
     assert meter_element({"timestamp": T0, "sampledValue": values}) == expected | {"ts": MS0}
+
+
+CHANNELS = {
+    "Energy.Active.Import.Register": "energy_kwh", "Power.Active.Import": "power_kw", "Power.Offered": "offered_kw",
+    "Current.Import": "current_{}a", "Voltage": "voltage_{}v", "Current.Offered": "offered_a", "SoC": "soc_pct",
+    "Temperature": "temperature_c",
+}  # fmt: skip
+"""Measurand to the channel of a port; `{}` is the phase."""
+OTHERS = (
+    "Energy.Active.Export.Register", "Energy.Active.Export.Interval", "Energy.Active.Import.Interval",
+    "Energy.Active.Net", "Energy.Reactive.Import.Register", "Energy.Reactive.Export.Register",
+    "Energy.Reactive.Import.Interval", "Energy.Reactive.Export.Interval", "Energy.Reactive.Net",
+    "Energy.Apparent.Net", "Energy.Apparent.Import", "Energy.Apparent.Export", "Power.Reactive.Import",
+    "Power.Reactive.Export", "Power.Factor", "Current.Export", "Frequency", "RPM",
+)  # fmt: skip
+UNITS = {
+    "kwh": {"Wh": 1e-3, "kWh": 1.0}, "kw": {"W": 1e-3, "kW": 1.0}, "a": {"A": 1.0}, "v": {"V": 1.0},
+    "pct": {"Percent": 1.0}, "c": {"Celcius": 1.0, "Celsius": 1.0},
+}  # fmt: skip
+PHASES = {"": "", **{f"L{n}{to}": f"l{n}_" for n in "123" for to in ("", "-N")}}
+STRANGE = ("N", "L1-L2", "L2-L3", "L3-L1")
+CONTEXTS = (
+    None, "Sample.Periodic", "Sample.Clock", "Transaction.Begin", "Transaction.End", "Interruption.Begin",
+    "Interruption.End", "Trigger", "Other",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_every_measurand_in_every_phase_unit_and_context(context):
+    def read(measurand, phase, unit):
+        more = {"context": context, "phase": phase, "unit": unit}
+        item = sampled("12.5", measurand, **{k: v for k, v in more.items() if v})
+        return meter_element({"sampledValue": [item]})
+
+    for measurand, channel in CHANNELS.items():
+        for phase, part in PHASES.items():
+            for unit, factor in UNITS[channel.rpartition("_")[2].removeprefix("{}")].items():
+                # Of energy and power one phase alone is all there is.
+                assert read(measurand, phase, unit) == {channel.format(part): pytest.approx(12.5 * factor)}
+    for measurand in ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import", "Voltage"):
+        for phase in STRANGE:
+            assert read(measurand, phase, "") == {measurand: "12.5"}, "counted as unknown"
+    for measurand in OTHERS:
+        assert read(measurand, "L1", "") == {measurand: "12.5"}
 
 
 def test_a_transaction_of_version_16_from_plug_to_plug():
