@@ -17,6 +17,7 @@ from telemetry.errors import RoleLocked, VoltairError
 
 ROLES = ("ingest", "analytics", "writer", "api")
 SAYING_S = 1.0
+"""How often a role that works on one thing says that it is alive; the others think it silent after some seconds."""
 
 
 class RoleStatus(msgspec.Struct, kw_only=True):

@@ -225,10 +225,12 @@ def test_a_limit_of_the_server_holds_and_says_what_to_raise(monkeypatch: pytest.
     [
         (1, 400, "partial write: points beyond retention policy dropped={}"),
         # InfluxDB 2.7: the point's tags are part of what it says.
-        (2, 422, "failure writing points to database: partial write: dropped {} points outside retention policy of "
+        (2, 422, (
+            "failure writing points to database: partial write: dropped {} points outside retention policy of "
             "duration 720h0m0s - oldest point port,device=p0 at 1970-01-01T00:00:00Z dropped because it violates a "
             "Retention Policy Lower Bound at 2026-10-27T00:00:00Z dropped={} for database: 9f28 for retention policy: "
-            "autogen"),
+            "autogen"
+        )),
         (2, 422, "failure writing points to database: partial write: points beyond retention policy"),
     ],
 )  # fmt: skip
