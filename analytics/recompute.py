@@ -8,6 +8,7 @@ Alerts of the past stay as they are. Rows that are out already are published aga
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from analytics.alerts import Alerts
@@ -17,6 +18,7 @@ from analytics.rules.load import RulePack
 from analytics.snapshot import add_snapshot
 from store.journal import EntryType, segment_files
 from store.journal_reader import JournalReader
+from store.requests import Mailbox
 from store.state import Checkpoint, StateWriter
 from telemetry.errors import JournalError
 from telemetry.frame import Frame, concat_frames, decode_frame, encode_frame
@@ -30,6 +32,22 @@ _KEPT = (
     "watermark_ms", "published_ms", "rules_json", "rules_problem",
 )
 """What the new engine takes over from the old one."""
+
+
+class Order(msgspec.Struct):
+    """Asks the running role for it."""
+
+
+class Done(msgspec.Struct):
+    """The answer to an order."""
+
+    problem: str = ""
+    """Why it was refused; empty when it was carried out."""
+
+
+def orders(data: Path) -> Mailbox[Order, Done]:
+    """Return where orders lie."""
+    return Mailbox(data, "analytics", Order, Done)
 
 
 def recompute(engine: Engine, journal: Path, folder: Path) -> Engine:

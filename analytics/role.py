@@ -13,9 +13,8 @@ from types import FrameType
 from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
 from analytics.minutely import Minutely
-from analytics.recompute import recompute
+from analytics.recompute import Done, orders, recompute
 from analytics.snapshot import add_snapshot, recall, restore
-from store import orders
 from store.journal import Entry, EntryType
 from store.journal_reader import JournalReader
 from store.roles import RoleLock, RoleStatus, explained, long_work, wall_ms, write_status
@@ -52,6 +51,7 @@ class Analytics:
         restore(self.engine, self.state.snapshots())
         recall(self.engine, self.reader.last(self.engine.cursor, RECALLED))
         self.minutely = Minutely(self.engine, StateReader.open(self.path), config)
+        self.orders = orders(config.data)
         self.stop = threading.Event()
         self.status = RoleStatus(role="analytics", pid=os.getpid(), started_ms=wall_ms(), updated_ms=wall_ms())
         self._committed_s = time.monotonic()
@@ -106,15 +106,17 @@ class Analytics:
         self.minutely = Minutely(self.engine, StateReader.open(self.path), self.config)
 
     def _recompute_if_asked(self) -> None:
-        if not orders.is_asked(self.config.data):
+        waiting = [name for name, _ in self.orders.take()]
+        if not waiting:
             return
+        done = Done()
         try:
             with long_work(self.config.data, self.status):
                 self.recompute()
         except JournalError as error:
-            orders.answer(self.config.data, str(error))
-        else:
-            orders.answer(self.config.data)
+            done.problem = str(error)
+        for name in waiting:
+            self.orders.answer(name, done)
 
     def _work_off_minutes(self) -> None:
         """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk."""

@@ -1,12 +1,6 @@
-"""Dead letters, read again by the configuration of today, or dropped; asked for by files, because ingest alone writes.
-
-`voltair dead-letters` leaves a request in `roles/requests/`; ingest takes it up within a second and leaves the answer
-beside it. Where ingest does not run, the command does the same work itself, under the role's lock.
-"""
+"""Dead letters, read again by the configuration of today, or dropped; `voltair dead-letters` asks ingest for it."""
 
 import asyncio
-import contextlib
-import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -17,6 +11,7 @@ import numpy as np
 from ingest.commit import Committer
 from ingest.decode import Decoder
 from store.deadletters import DeadLetter, read_dead_letters
+from store.requests import Mailbox
 from telemetry.config import Config
 from telemetry.errors import JournalFull
 from wire.foreign import ForeignDecoders
@@ -51,6 +46,11 @@ class Answer(msgspec.Struct, kw_only=True):
     """Letters that cannot be read now, either."""
     problem: str = ""
     """Why it ended before it was through."""
+
+
+def mailbox(data: Path) -> Mailbox[Request, Answer]:
+    """Return where requests lie."""
+    return Mailbox(data, "ingest", Request, Answer)
 
 
 class Letters:
@@ -114,49 +114,3 @@ def _chosen(folder: Path, request: Request) -> Iterator[list[DeadLetter]]:
             yield letters
         if after >= last:
             return
-
-
-class Mailbox:
-    """`roles/requests/`: requests of commands, and their answers."""
-
-    def __init__(self, data: Path) -> None:
-        self._folder = data / "roles" / "requests"
-
-    def put(self, request: Request) -> str:
-        """Leave a request; return its name."""
-        name = uuid.uuid4().hex
-        self._write(f"{name}.request", request)
-        return name
-
-    def take(self) -> Iterator[tuple[str, Request]]:
-        """Yield requests; each stays until it is answered, so that one that is interrupted is begun again."""
-        for path in sorted(self._folder.glob("*.request")):
-            with contextlib.suppress(OSError, msgspec.DecodeError):  # withdrawn meanwhile, or not ours
-                yield path.stem, msgspec.json.decode(path.read_bytes(), type=Request)
-
-    def answer(self, name: str, answer: Answer) -> None:
-        """Answer a request, unless it was withdrawn."""
-        request = self._folder / f"{name}.request"
-        if request.exists():
-            self._write(f"{name}.answer", answer)
-            request.unlink(missing_ok=True)
-
-    def answered(self, name: str) -> Answer | None:
-        """Take the answer to a request, None where there is none yet."""
-        path = self._folder / f"{name}.answer"
-        try:
-            found = msgspec.json.decode(path.read_bytes(), type=Answer)
-        except FileNotFoundError:
-            return None
-        path.unlink(missing_ok=True)
-        return found
-
-    def withdraw(self, name: str) -> None:
-        """Take a request back."""
-        (self._folder / f"{name}.request").unlink(missing_ok=True)
-
-    def _write(self, name: str, value: Request | Answer) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        new = self._folder / f"{name}.new"
-        new.write_bytes(msgspec.json.encode(value))
-        new.replace(self._folder / name)

@@ -11,7 +11,7 @@ import msgspec
 from ingest.batch import Intake
 from ingest.commit import Committer
 from ingest.decode import Decoder
-from ingest.letters import Answer, Letters, Mailbox, Request, Work
+from ingest.letters import Answer, Letters, Request, Work, mailbox
 from ingest.rebirths import Rebirths
 from ingest.session import Session
 from ingest.watched import RulesFile, StationsFile, WatchedFile
@@ -110,7 +110,7 @@ class _Ingest:
         self._rules = RulesFile(config.rules_file, journal.latest(EntryType.RULES))
         self._decoder = _decoder(config, journal, self._stations.registry, foreign)
         self._letters = Letters(config, self._decoder, self._committer)
-        self._mailbox = Mailbox(config.data)
+        self._mailbox = mailbox(config.data)
         filters = [config.mqtt.share + name for name in foreign.filters]
         self._intake = Intake(config.ingest, self._decoder, self._committer)
         self._changed = asyncio.Event()

@@ -19,7 +19,8 @@ def recompute(config: ConfigPath = None) -> None:
     """Make minutes, sessions and key figures anew from the journal: readings that came too late enter them."""
     from voltair.recompute import recompute as work
 
-    typer.echo(work(role_config(config)))
+    work(role_config(config))
+    typer.echo("recomputed")
 
 
 @app.command()

@@ -1,39 +1,32 @@
 """`voltair recompute`: by the analytics role where it runs, else here."""
 
-import time
+import math
 
+from analytics.recompute import Done, Order, orders
 from analytics.role import Analytics
-from store import orders
 from store.roles import RoleLock
 from telemetry.config import Config
-from telemetry.errors import JournalError, RoleLocked
-
-POLL_S = 0.2
+from telemetry.errors import JournalError
 
 
-def recompute(config: Config) -> str:
-    """Make minutes, runs and sessions anew from the journal; return what was done, for people.
+def recompute(config: Config) -> None:
+    """Make minutes, runs and sessions anew from the journal.
 
     Raises
     ------
     JournalError
         If the journal does not reach back to its beginning, or there is none.
     """
-    try:
+
+    def here() -> Done:
         with RoleLock(config.data, "analytics"):
             analytics = Analytics(config)
             analytics.check_journal()
             while analytics.step():
                 pass
             analytics.recompute()
-            return "recomputed"
-    except RoleLocked:
-        orders.ask(config.data)
-    while True:
-        order = orders.read_order(config.data)
-        if order is not None and order.done:
-            break
-        time.sleep(POLL_S)
-    if order.problem:
-        raise JournalError(order.problem)
-    return "recomputed by the running analytics role"
+        return Done()
+
+    done = orders(config.data).ask(Order(), here, math.inf)
+    if done is not None and done.problem:
+        raise JournalError(done.problem)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 sys.path.insert(0, str(Path(__file__).parent))
 from journalled import T0, River, port
 
-from store import orders
+from analytics.recompute import Done, Order, orders
 from telemetry.errors import JournalError
 from voltair.cli import app
 
@@ -118,11 +118,11 @@ def test_the_running_role_takes_an_order_and_answers(tmp_path: Path) -> None:
     feed(river, readings[20:])
     feed(river, readings[:20])
     assert river.analytics.engine.counters["too_late"] > 0
-    orders.ask(tmp_path)
+    box = orders(tmp_path)
+    names = [box.put(Order()), box.put(Order())]
     river.analytics._recompute_if_asked()
-    order = orders.read_order(tmp_path)
-    assert order is not None
-    assert (order.done, order.problem) == (True, "")
+    assert [box.answered(name) for name in names] == [Done(), Done()]
+    assert list(box.take()) == []
     assert min(t for _, t in river.minutes()) == T0
 
 

@@ -172,5 +172,5 @@ def test_ingest_takes_up_what_the_command_wants(tmp_path, monkeypatch):
             assert (answer.exit_code, answer.output) == (0, "dropped: 1\n")
             answer = say.invoke(app, ["dead-letters", "retry", "--all", "--config", toml])
             assert (answer.exit_code, answer.output) == (0, "there are no dead letters\n")
-            assert list((ingest.data / "roles" / "requests").iterdir()) == []
+            assert list((ingest.data / "roles" / "requests" / "ingest").iterdir()) == []
         assert say.invoke(app, ["dead-letters", "drop", "9", "--config", toml]).exit_code == 1
