@@ -122,6 +122,10 @@ class Alerts:
         state = self.states.get(key.station, {}).get(key)
         return state is not None and state.phase != "inactive" and state.clear_ms is None
 
+    def told_of(self, rule: str, station: str, kind: str) -> set[str]:
+        """Return the devices of a kind that a rule has ever held at."""
+        return {k.device for k in self.states.get(station, {}) if k.rule == rule and k.kind == kind}
+
     def advance(self, station: str, to_ms: int) -> None:
         """Let time pass for the rules of a station that wait."""
         states = self.states.get(station, {})

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analytics.alerts import Alerts, News
 from analytics.arrive import to_table
 from analytics.books import MinuteBook, from_buckets
+from analytics.clocks import Clocks
 from analytics.devices import Lanes, Texts, grown, make_devices
 from analytics.folded import NEVER
 from analytics.gaps import Gaps
@@ -55,6 +56,7 @@ class KindState:
     runs: RunBook
     lanes: Lanes
     gaps: Gaps
+    clocks: Clocks
 
 
 class Engine:
@@ -130,6 +132,8 @@ class Engine:
         for entry in batch:
             frame = entry.frame()
             frames.setdefault(frame.kind.name, []).append(frame)
+            if self._live:
+                self.kinds[frame.kind.name].clocks.put(frame.device, frame.time_ms, frame.flags, entry.time_ms)
         self.clock_ms = self.quiet_from_ms = batch[-1].time_ms
         for found in frames.values():
             self.fold_frame(concat_frames(found))
@@ -289,12 +293,13 @@ class Engine:
         minutes = MinuteBook(
             self._stations_of, lambda s, h: self._load_block(kind, s, h), lambda s: self.published_ms.get(s, LONG_AGO)
         )
-        return KindState(shelf, Latest(kind), minutes, RunBook(lambda k: self._load_run(kind, k)), lanes, Gaps())
+        runs = RunBook(lambda k: self._load_run(kind, k))
+        return KindState(shelf, Latest(kind), minutes, runs, lanes, Gaps(), Clocks())
 
     def refresh(self, one: KindState) -> None:
         """Bring settings, lanes and arrays of a kind up to what has come."""
         one.shelf.devices = grown(one.shelf.devices, self.keys, self.registry, one.lanes)
-        for part in (one.shelf, one.latest, one.gaps):
+        for part in (one.shelf, one.latest, one.gaps, one.clocks):
             part.grow(len(self.keys))
 
     def use_registry_json(self, body: bytes) -> None:

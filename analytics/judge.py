@@ -1,6 +1,6 @@
 """Rules on key figures, fields of minutes and detectors: each minute that the watermark has passed is judged once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from functools import lru_cache
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from analytics.detectors.fields import field_signal
 from analytics.kernels.intervals import Int64
 from analytics.kpis import station_kpis
 from analytics.rules.evaluate import beyond, threshold_of, value_sample
-from analytics.rules.types import BucketInput, DetectorInput, KpiInput, Rule
+from analytics.rules.types import BucketInput, ClockInput, DetectorInput, KpiInput, Rule
 from analytics.window import Window
 from telemetry.calendar import parse_hours
 from telemetry.registry import Station
@@ -61,6 +61,25 @@ def judge(alerts: Alerts, station: Station, name: str, load: Load, from_ms: int,
         elif isinstance(rule.input, DetectorInput):
             _judge_detector(alerts, rule, rule.input.detector, station, name, load, from_ms, to_ms)
     alerts.advance(name, to_ms)
+
+
+def judge_clocks(
+    alerts: Alerts, station: Station, name: str, kind: str, signal_of: Callable[[Set[str]], Signal]
+) -> None:
+    """Give rules on clocks what is known now.
+
+    Parameters
+    ----------
+    alerts, station, name
+        As of `judge`.
+    kind
+        Kind of the devices.
+    signal_of
+        Ids of the devices that a rule has been told of -> what it is to be told.
+    """
+    for rule in alerts.rules_of(name, kind).values():
+        if isinstance(rule.input, ClockInput) and kind in rule.input.device_kinds:
+            _judge_signal(alerts, rule, station, name, signal_of(alerts.told_of(rule.name, name, kind)))
 
 
 def _judge_kpi_rule(

@@ -5,13 +5,16 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from functools import partial
 
+import numpy as np
+
 from analytics.advise import Advisor
 from analytics.engine import Engine
 from analytics.groups import group_id, members_of
-from analytics.judge import judge
+from analytics.judge import judge, judge_clocks
 from analytics.judge_groups import judge_group
 from analytics.loading import load_window
 from analytics.publish import device_rows, info_rows, session_rows, station_rows
+from analytics.shelf import LONG_AGO
 from analytics.window import Window
 from store.sqlite import connect
 from store.state import StateReader, StateWriter
@@ -88,8 +91,18 @@ class Minutely:
     def _judge(self, station: int, from_ms: int, to_ms: int) -> None:
         engine, name = self._engine, self._engine.stations[station]
         settings = engine.registry.station(name, engine.station_kind[station])
+        self._judge_clocks(station, settings, to_ms)
         judge(engine.alerts, settings, name, partial(self._window, name), from_ms, to_ms)
         engine.commit_transitions()
+
+    def _judge_clocks(self, station: int, settings: Station, at_ms: int) -> None:
+        engine = self._engine
+        for kind, one in engine.kinds.items():
+            mine = np.flatnonzero((engine.station_of == station) & (one.clocks.since_ms > LONG_AGO))
+            if len(mine):
+                limit_ms = one.shelf.devices.offline_after_ms[mine]
+                signal_of = partial(one.clocks.signal, kind, engine.names_of(mine), mine, limit_ms, at_ms)
+                judge_clocks(engine.alerts, settings, engine.stations[station], kind, signal_of)
 
     def _put_out(self, station: int, from_ms: int, to_ms: int) -> None:
         """Publish minutes that were judged, and move the station's place behind them."""

@@ -131,8 +131,8 @@ def _take_over(engine: Engine, fresh: Engine, made: Path) -> Engine:
     for name in _KEPT:
         setattr(fresh, name, getattr(engine, name))
     for kind, one in fresh.kinds.items():
-        # What was told of silence stays told.
-        one.gaps = engine.kinds[kind].gaps
+        # What was told of silence stays told; days of event time say nothing of receipt.
+        one.gaps, one.clocks = engine.kinds[kind].gaps, engine.kinds[kind].clocks
     fresh.state = engine.state
     for station, kind, hour_ms in engine.state.differing_blocks(made):
         published = engine.published_ms.get(station, 0)

@@ -25,6 +25,7 @@ Int64 = NDArray[np.int64]
 _SHELF = ("newest_ms", "newest_seq", "first_ms")
 _LATEST = ("last", "last_ms", "state", "charging", "session", "run_ms", "run_seq", "dead")
 _GAPS = ("known", "offline")
+_CLOCKS = ("since_ms", "first_off_ms", "off_ms", "last_ms")
 
 
 def add_snapshot(engine: Engine, checkpoint: Checkpoint) -> None:
@@ -129,6 +130,8 @@ def _restore_kind(
     for owner, fields in ((shelf, _SHELF), (one.latest, _LATEST), (one.gaps, _GAPS)):
         for field in fields:
             setattr(owner, field, arrays[field])
+    for field in _CLOCKS:
+        setattr(one.clocks, field, arrays[f"clock/{field}"])
     one.latest.session = renumber[one.latest.session]
     shelf.regions.device = arrays["region_device"]
     shelf.regions.start_ms, shelf.regions.end_ms = arrays["region_start"], arrays["region_end"]
@@ -159,6 +162,7 @@ def _encode_kind(one: KindState) -> bytes:
     arrays: dict[str, NDArray[Any]] = {name: getattr(shelf, name) for name in _SHELF}
     arrays |= {name: getattr(one.latest, name) for name in _LATEST}
     arrays |= {name: getattr(one.gaps, name) for name in _GAPS}
+    arrays |= {f"clock/{name}": getattr(one.clocks, name) for name in _CLOCKS}
     arrays |= {f"first_{r}": first for r, first in shelf.devices.first_register_ms.items()}
     arrays |= {
         "lane_device": np.array(one.lanes.device, np.int64),

@@ -15,7 +15,7 @@ from analytics.rules.types import KpiInput, Rule
 from telemetry.errors import ConfigError
 from telemetry.registry import Group, Registry, Station
 
-PACK = ("charging", "air", "silence", "monitor")
+PACK = ("charging", "air", "silence", "clocks", "monitor")
 """Files of the shipped pack: rules of charging stations, of compressed-air stations, of both, and of Voltair itself."""
 STATION_FIELDS = (
     "enabled", "severity", "threshold", "clear_threshold", "for", "keep_firing_for", "min_coverage", "update_share",

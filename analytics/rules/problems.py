@@ -10,6 +10,7 @@ from analytics.rules.texts import PLACEHOLDERS, placeholders_of
 from analytics.rules.types import (
     IDLE_WINDOW,
     BucketInput,
+    ClockInput,
     DetectorInput,
     KpiInput,
     MonitorInput,
@@ -48,7 +49,7 @@ def _source_problems(rule: Rule) -> Iterator[str]:
         yield f"key 'input.detector': there is no detector {rule.input.detector!r}; there are {', '.join(DETECTORS)}"
     if isinstance(rule.input, KpiInput):
         yield from _scope_problems(rule, rule.input)
-    if isinstance(rule.input, StateInput | SilenceInput | BucketInput):
+    if isinstance(rule.input, StateInput | SilenceInput | BucketInput | ClockInput):
         yield from _device_problems(rule, rule.input)
     if isinstance(rule.input, StateInput | SilenceInput):
         yield from _state_problems(rule, rule.input)
@@ -98,7 +99,7 @@ def _state_problems(rule: Rule, source: StateInput | SilenceInput) -> Iterator[s
                     yield f"key 'input.states': a {kind} has no state {state!r}; it has {', '.join(known)}"
 
 
-def _device_problems(rule: Rule, source: StateInput | SilenceInput | BucketInput) -> Iterator[str]:
+def _device_problems(rule: Rule, source: StateInput | SilenceInput | BucketInput | ClockInput) -> Iterator[str]:
     for kind in source.device_kinds:
         if kind not in KIND_BY_NAME:
             yield f"key 'input.device_kinds': {kind!r} is none of {', '.join(KIND_BY_NAME)}"

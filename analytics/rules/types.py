@@ -66,6 +66,13 @@ class DetectorInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Name of the step that finds it."""
 
 
+class ClockInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="source",
+                 tag="clock"):
+    """The rule compares how far a device's clock is off [s], on live clocks only."""
+
+    device_kinds: tuple[str, ...]
+
+
 MonitorFigure = Literal[
     "role_silent_s", "role_not_working", "broker_lost", "ingest_lag_s", "analytics_lag_s", "dead_letters_15m",
     "outbox_age_s", "store_failing", "store_lag_s", "journal_share",
@@ -106,7 +113,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     severity: Severity
     station_kind: Literal["charging", "compressed_air", "any", "voltair"]
     """`voltair`: of no station, but of Voltair itself."""
-    input: StateInput | SilenceInput | KpiInput | BucketInput | DetectorInput | MonitorInput
+    input: StateInput | SilenceInput | KpiInput | BucketInput | DetectorInput | ClockInput | MonitorInput
     enabled: bool = True
     comparison: Literal[">", ">=", "<", "<="] | None = None
     """How the value stands to the threshold where the rule holds; None for states and silence."""

@@ -36,10 +36,12 @@ def test_the_shipped_pack() -> None:
     found = {n for n, rule in PACK.rules.items() if not isinstance(rule.input, DetectorInput | MonitorInput)}
     assert found == {
         "device_offline", "station_offline", "port_faulted", "port_unavailable", "machine_fault", "kwh_per_m3_high",
-        "leak_level", "unloaded_share",
+        "leak_level", "unloaded_share", "clock_skew",
     }
     charging = PACK.for_station(registry("charging", {}).station("s"), "s")
-    assert found & set(charging) == {"device_offline", "station_offline", "port_faulted", "port_unavailable"}
+    assert found & set(charging) == {
+        "device_offline", "station_offline", "port_faulted", "port_unavailable", "clock_skew",
+    }
     assert {"stuck_status", "port_meter_reset", "phase_loss"} <= set(charging)
     assert PACK.rules["port_faulted"].timing.for_ms == PACK.rules["port_faulted"].timing.keep_firing_ms == 0
     assert PACK.rules["device_offline"].timing.for_ms == 5_000
