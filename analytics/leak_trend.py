@@ -7,6 +7,7 @@ clock, not more work at night, a drifting meter or a blow-off.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,7 +131,8 @@ def _judged(nights: Nights, known: NDArray[np.int64], k: int) -> Growth:
         return none("no growth beyond the spread of the nights and the meters' repeatability")
     if sums[-1] <= LIMIT or (values[k:][-2:] < level + growth / 2).any():
         return none("the last nights are not both above the level before")
-    refused = _not_a_leak(nights, before, after, growth, flow)
+    refuse = nights.refusal or partial(_not_a_leak, nights)
+    refused = refuse(before, after[-3:], growth, flow)
     if refused:
         return none(refused)
     first = int(after[0])
@@ -149,7 +151,6 @@ def _not_a_leak(
     nights: Nights, before: NDArray[np.int64], after: NDArray[np.int64], growth: float, flow: float
 ) -> str:
     """Return why a growth by night is no leak, "" where it looks like one."""
-    after = after[-3:]
     rise, error = _day_rise(nights, before, after, flow)
     if nights.balance and len(after) == 1 and not rise >= growth / 2:
         return "one night alone, and not by day: a blow-off, or a leak to be seen again next night"

@@ -1,10 +1,13 @@
 """What a compressed-air station takes in its quiet hours, night by night and place by place.
 
 A *place* is the network (air that no customer's meter counts) or one customer. Its night value is the low end of its
-flow in the quiet hours; the day before shows whether a change is there around the clock, as a leak is.
+flow in the quiet hours; the day before shows whether a change is there around the clock, as a leak is. A machine is a
+place by whole days (analytics/machine_side.py).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from analytics.air import AirMinutes
 from analytics.kernels.intervals import Int64, contains
 from analytics.kernels.quantile import block_means
 from analytics.kernels.thermo import INLET_BAR
+from analytics.machine_side import machine_side
 from telemetry.calendar import parse_hours
 from telemetry.channels import MACHINE_STATE
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS, to_datetime
@@ -40,7 +44,7 @@ class Nights:
     """One place by nights; NaN where a night is not known."""
 
     place: str
-    """`network` or `customer:{id}`."""
+    """`network`, `customer:{id}` or `machine:{id}`."""
     kind: str
     device: str
     """The device that stands for the place in alerts; both "" for the whole station."""
@@ -61,7 +65,9 @@ class Nights:
     weekday: Int64
     """(n,) local weekday of the night's end, Monday 0."""
     balance: bool
-    """Whether it is a difference of meters, which holds no use at all."""
+    """Whether it is a difference of meters in the quiet hours, which holds no use at all."""
+    refusal: Callable[[Int64, Int64, float, float], str] | None = None
+    """(nights before, nights after, growth, station's flow) -> why it is no leak; of a machine, in place of the day."""
 
 
 def quiet_hours(air: AirMinutes) -> tuple[str, bool]:
@@ -119,7 +125,26 @@ def places(air: AirMinutes) -> list[Nights]:
         side = air.meters.only(rows)
         meter = next((side.devices[i][1] for i in range(len(rows))[::-1] if side.serves[i].any()), "")
         found.append((f"customer:{customer.id}", "air_meter", meter, side.rate_per_min, side.rate_per_min**2, False))
-    return [_nights(air, spans, clear, scale, station, *one) for one in found if not np.isnan(one[3]).all()]
+    nights = [_nights(air, spans, clear, scale, station, *one) for one in found if not np.isnan(one[3]).all()]
+    return nights + _machines(air, spans, clear)
+
+
+def _machines(air: AirMinutes, spans: Int64, clear: NDArray[np.bool_]) -> list[Nights]:
+    side = machine_side(air, spans, clear)
+    if side is None:
+        return []
+    still = np.zeros(len(spans))
+    weekday = _weekdays(air, spans)
+    return [
+        Nights(f"machine:{name}", "compressor", name, spans[:, 0], spans[:, 1], side.loss, still, side.loss,
+               side.supplied, side.metered_root, weekday, balance=False, refusal=partial(side.refusal, i))
+        for i, name in enumerate(side.machines)
+    ]
+
+
+def _weekdays(air: AirMinutes, spans: Int64) -> Int64:
+    zone = air.window.station.zone
+    return np.array([to_datetime(t - 1).astimezone(zone).weekday() for t in spans[:, 1].tolist()], np.int64)
 
 
 def _network(air: AirMinutes, station: Float64) -> tuple[str, str, str, Float64, Float64, bool]:
@@ -214,9 +239,7 @@ def _nights(
         if len(day) >= BLOCKS_NEEDED:
             out["day"][i] = np.median(day)
         out["station_flow"][i] = _mean(station[slice(*np.searchsorted(air.times_ms, (to_ms - DAY_MS, to_ms)))])
-    zone = air.window.station.zone
-    weekday = np.array([to_datetime(t - 1).astimezone(zone).weekday() for t in spans[:, 1].tolist()], np.int64)
-    return Nights(place, kind, device, spans[:, 0], spans[:, 1], **out, weekday=weekday, balance=balance)
+    return Nights(place, kind, device, spans[:, 0], spans[:, 1], **out, weekday=_weekdays(air, spans), balance=balance)
 
 
 def _mean(values: Float64) -> float:

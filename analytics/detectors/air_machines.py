@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from analytics.detectors.air_minutes import (
+    DEAD_BAR,
     HELD_MIN,
     LOOKBACK_MS,
     WHOLE_MS,
@@ -19,6 +20,7 @@ from analytics.detectors.air_minutes import (
     trailing_sum,
 )
 from analytics.detectors.signal import Detector, Signal
+from analytics.kernels.thermo import isentropic_kwh_per_m3
 from analytics.kpis.machines import UNLOADED, cut_ins
 from analytics.window import Window
 from telemetry.channels import MACHINE_STATE
@@ -83,23 +85,32 @@ def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """Return how far the loaded current of a fixed-speed compressor is from its usual one, 1 at the limit.
 
     Usual is the median of the loaded minutes of the day up to ten minutes ago, by medians of ten minutes each; limits
-    are +10 % and -15 %.
+    are +10 % and -15 %. A motor works as the pressure ratio asks, part of its current goes into its field: between the
+    usual current and that times the isentropic work now over the usual work, every current is right.
     """
     m = Minutes(window)
     listed = window.station.listed("compressor")
     fixed = np.array([getattr(listed.get(d), "control", None) == "fixed" for d in m.devices("compressor")], np.bool_)
-    loaded = m.in_state("loaded") >= WHOLE_MS
-    current = np.where(loaded & fixed[:, None], m.mean("compressor", "motor_current_a"), np.nan)
-    usual = _usual(current, m.times_ms // MINUTE_MS)
+    loaded = (m.in_state("loaded") >= WHOLE_MS) & fixed[:, None]
+    current = np.where(loaded, m.mean("compressor", "motor_current_a"), np.nan)
+    own_bar = m.mean("compressor", "discharge_pressure_bar")
+    pressure = np.where(loaded, np.where(own_bar > DEAD_BAR, own_bar, m.header_bar()), np.nan)
+    minute = m.times_ms // MINUTE_MS
+    usual, usual_bar = _usual(current, minute), _usual(pressure, minute)
+    work = isentropic_kwh_per_m3(pressure) / isentropic_kwh_per_m3(usual_bar)
+    work = np.where(np.isnan(work), 1.0, work)
+    above, below = current / (usual * np.maximum(work, 1.0)) - 1, current / (usual * np.minimum(work, 1.0)) - 1
+    off = np.where(np.isnan(current), np.nan, np.maximum(above, 0.0) + np.minimum(below, 0.0))
     recent = np.full(current.shape, np.nan)
-    for i, known in enumerate(~np.isnan(current)):
+    for i, known in enumerate(~np.isnan(off)):
         # The last three loaded minutes, whatever lies between them: some machines are loaded for a minute at a time.
-        recent[i, known] = trailing(current[i : i + 1, known], 3, 0.5, 2)[0]
-    off = held(recent, HELD_MIN) / usual - 1
+        recent[i, known] = trailing(off[i : i + 1, known], 3, 0.5, 2)[0]
+    off = held(recent, HELD_MIN)
     value = np.where(off > 0, off / CURRENT_HIGH, -off / CURRENT_LOW)
     return signal_of(m, from_ms, [
-        Part("compressor", m.devices("compressor"), value, {"motor_current_a": current, "usual_a": usual,
-                                                            "deviation_share": off})])
+        Part("compressor", m.devices("compressor"), value, {
+            "motor_current_a": current, "usual_a": usual, "pressure_bar": pressure, "usual_bar": usual_bar,
+            "deviation_share": off})])
 
 
 def _usual(values: Float64, minute: Int64) -> Float64:
@@ -128,5 +139,6 @@ MACHINES: Mapping[str, Detector] = {
     **{d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
        for d in (short_cycling, unloaded_running, overheating, filter_clogged)},
     "motor_current": Detector(motor_current, USUAL_MS + HOUR_MS, columns=(
-        *(f"{s}_ms" for s in MACHINE_STATE), "motor_current_a_i", "motor_current_a_ms")),
+        *(f"{s}_ms" for s in MACHINE_STATE),
+        *(f"{g}_{e}" for g in ("motor_current_a", "discharge_pressure_bar", "pressure_bar") for e in ("i", "ms")))),
 }

@@ -10,6 +10,7 @@ from analytics.detectors.air_minutes import (
     WHOLE_MS,
     Bools,
     Float64,
+    Int64,
     Minutes,
     Part,
     highest,
@@ -26,6 +27,8 @@ from telemetry.channels import KIND_BY_NAME, Role
 
 FROZEN_KINDS = ("compressor", "dryer", "air_main", "air_meter")
 FROZEN_MIN = 10
+SEVERAL = 2
+"""Gauges of a running machine that do not stand together by chance."""
 FROZEN_TIMES = 3
 """A gauge is frozen when it has stood this many times longer than ever before in the window."""
 MOVES_BAR = 0.03
@@ -60,25 +63,40 @@ def sensor_dropout(window: Window, from_ms: int, _to_ms: int) -> Signal:
 def sensor_frozen(window: Window, from_ms: int, _to_ms: int) -> Signal:
     """Return for how long all gauges of a device that used to move have stood still [min].
 
-    A machine that is stopped, a closed branch and a dead gauge are left out, and so is everything while no pressure of
-    the network moves: at night a variable-speed machine holds it so still that every gauge rightly stands.
+    A machine that is stopped, a closed branch and a dead gauge are left out. While no pressure of the network moves, a
+    device is judged only if every running machine stands as a whole too: at night a variable-speed machine holds the
+    pressure so still that gauges rightly stand, but its own power, current and temperatures go on moving.
     """
     m = Minutes(window)
-    alive = _network_moves(m)
+    stands = {kind: _stands(m, kind) for kind in FROZEN_KINDS}
+    alive = _network_moves(m) | _machines_stand(*stands["compressor"])
     parts = []
-    for kind in FROZEN_KINDS:
-        still, known, idle = _still(m, kind)
-        length = np.array([run_length(s) for s in still]).reshape(still.shape)
-        moved = np.cumsum(known & ~still, axis=2) >= MOVED_MIN
-        ended = np.zeros_like(length)
-        ended[:, :, 1:] = np.where(still[:, :, 1:], 0, length[:, :, :-1])
-        longest = np.maximum.accumulate(ended, axis=2)
-        frozen = np.where(moved & (length >= FROZEN_TIMES * np.maximum(longest, 1)), length, 0)
-        # The shortest standing of the gauges that have moved before.
-        value = np.where(moved, frozen, np.iinfo(np.int64).max).min(axis=0, initial=np.iinfo(np.int64).max)
-        value = np.where(moved.any(axis=0) & alive & ~idle, value, 0).astype(np.float64)
-        parts.append(Part(kind, m.devices(kind), value, {"frozen_min": value, "gauges": moved.sum(axis=0)}))
+    for kind, (minutes, moved, idle) in stands.items():
+        value = np.where((moved > 0) & alive & ~idle, minutes, 0).astype(np.float64)
+        parts.append(Part(kind, m.devices(kind), value, {
+            "frozen_min": value, "gauges": moved.astype(np.float64)}))
     return signal_of(m, from_ms, parts)
+
+
+def _stands(m: Minutes, kind: str) -> tuple[Int64, Int64, Bools]:
+    """Return (devices, minutes): for how long all gauges have stood that moved before, how many did, and may they."""
+    still, known, idle = _still(m, kind)
+    length = np.array([run_length(s) for s in still]).reshape(still.shape)
+    moved = np.cumsum(known & ~still, axis=2) >= MOVED_MIN
+    ended = np.zeros_like(length)
+    ended[:, :, 1:] = np.where(still[:, :, 1:], 0, length[:, :, :-1])
+    longest = np.maximum.accumulate(ended, axis=2)
+    frozen = np.where(moved & (length >= FROZEN_TIMES * np.maximum(longest, 1)), length, 0)
+    # The shortest standing of the gauges that have moved before.
+    minutes = np.where(moved, frozen, np.iinfo(np.int64).max).min(axis=0, initial=np.iinfo(np.int64).max)
+    return minutes, moved.sum(axis=0), idle
+
+
+def _machines_stand(minutes: Int64, moved: Int64, idle: Bools) -> Bools:
+    """Return (1, minutes) whether machines run and every one of them stands as a whole: the station's logger does."""
+    runs = ~idle
+    whole = (minutes >= FROZEN_MIN) & (moved >= SEVERAL)
+    return np.asarray(runs.any(axis=0, keepdims=True) & (whole | ~runs).all(axis=0, keepdims=True))
 
 
 def _network_moves(m: Minutes) -> Bools:

@@ -89,7 +89,9 @@ class Compressor:
         return self.flow_m3_min
 
     def leak_m3_min(self, pressure_bar: float) -> float:
-        """Return what escapes through holes at the machine (behind its check valve)."""
+        """Return what escapes through holes at the machine: before its check valve, so only while it delivers."""
+        if self.state != "loaded":
+            return 0.0
         return sum(orifice_m3_min(mm, pressure_bar) for mm in self.holes.values())
 
     def trip(self, fault_code: str) -> None:

@@ -137,6 +137,40 @@ def test_a_dead_header_gauge_is_one_sensor_event_and_nothing_else() -> None:
     assert told(with_(MAIN, pressure_bar=lambda _: -0.02)) == [("sensor_dropout", "main")]
 
 
+def standing(*keys: tuple[str, str]) -> Amounts:
+    """Return a usual day in which all gauges of some devices keep their value in the event."""
+    amounts = usual()
+    for key in keys:
+        for channel, values in amounts[key].items():
+            if not channel.endswith("_s"):
+                amounts[key][channel] = changed(values, values[149])
+    return amounts
+
+
+def test_a_logger_that_freezes_as_a_whole_is_told_of_every_device_and_of_no_leak_or_pressure() -> None:
+    keys = list(usual())
+    assert told(standing(*keys)) == told(standing(*keys), 7) == sorted(("sensor_frozen", device) for _, device in keys)
+
+
+def test_a_network_that_is_held_still_is_no_frozen_logger() -> None:
+    """A machine runs on: its power and temperatures move while every pressure and flow of the network stands."""
+    amounts = standing(MAIN, DRYER, METER)
+    for machine in ("c1", "c2"):
+        amounts["compressor", machine]["discharge_pressure_bar"] = changed(moving(6.8), 6.8)
+    assert told(amounts) == []
+
+
+def test_a_stopped_station_may_stand_still() -> None:
+    amounts = standing(*usual())
+    for machine in ("c1", "c2"):
+        amounts["compressor", machine] |= {"loaded_s": changed(60, 0), "stopped_s": changed(0, 60),
+                                           "power_kw": changed(moving(100, 1), 0.0),
+                                           "flow_m3_min": changed(moving(16, 0.1), 0.0)}
+    for key in (MAIN, METER):
+        amounts[key]["flow_m3_min"] = changed(amounts[key]["flow_m3_min"], 0.0)
+    assert told(amounts) == []
+
+
 def test_a_header_gauge_with_an_offset_is_named_itself() -> None:
     amounts = with_(MAIN, pressure_bar=lambda v: v + 1.2)
     assert [a for a in told(amounts) if a[0] == "gauges_apart"] == [("gauges_apart", "main")]
