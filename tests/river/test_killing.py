@@ -47,8 +47,8 @@ FROM_MS, TO_MS = HARBOUR.start_ms, HARBOUR.start_ms + DAY_MS
 ISLE_MS = FROM_MS + 5 * HOUR_MS
 WINDOWS = {"day": (FROM_MS, TO_MS), "fault": (FROM_MS + 9 * HOUR_MS, FROM_MS + 10 * HOUR_MS)}
 SECTIONS = '[analytics]\nlateness = "2h"\n'
-"""Less than ingest may be away: killed twice it is for 8 s, which are 4 h here. The broker keeps the order of what comes
-meanwhile, so none of it is late."""
+"""Less than ingest may be away: killed twice it is for 8 s, which are 4 h here. The broker keeps the order of what
+comes meanwhile, so none of it is late."""
 
 
 def messages() -> list[Message]:
