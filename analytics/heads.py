@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.kernels.segments import stable_order
 from analytics.table import Table, concat, empty_table, spans
 from telemetry.channels import Kind
 
@@ -43,7 +44,7 @@ class Heads:
     def all(self) -> Table:
         """Return all rows, sorted by device."""
         rows = self.of(np.arange(len(self._part_of)))
-        return rows.take(np.argsort(rows.device, kind="stable"))
+        return rows.take(stable_order(rows.device))
 
     def restore(self, table: Table) -> None:
         """Take what `all` has returned."""

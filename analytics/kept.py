@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analytics.table import Columns, Table, columns_of, concat, empty_table, sorted_rows, spans, table_of
 from telemetry.channels import Kind
+from telemetry.columns import is_repeated, repeated
 
 Int64 = NDArray[np.int64]
 
@@ -134,9 +135,12 @@ def _narrow(table: Table) -> Columns:
     """Return the columns of a table (n > 0) in as little room as holds them exactly."""
     out: dict[str, NDArray[Any]] = {}
     for name, column in columns_of(table).items():
+        if is_repeated(column):
+            out[name] = column
+            continue
         low, high = column.min(), column.max()
         if low == high or (low != low and np.isnan(column).all()):  # noqa: PLR0124 - NaN is not itself
-            out[name] = np.broadcast_to(column[:1], column.shape)
+            out[name] = repeated(column, len(column))
         elif column.dtype == np.int64 and low >= -(2**31) and high < 2**31:
             out[name] = column.astype(np.int32)
         else:

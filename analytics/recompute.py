@@ -19,7 +19,7 @@ from store.journal import EntryType, segment_files
 from store.journal_reader import JournalReader
 from store.state import Checkpoint, StateWriter
 from telemetry.errors import JournalError
-from telemetry.frame import Frame, concat_frames, decode_frame, encode_frame
+from telemetry.frame import Frame, columns_of, concat_frames, decode_frame, encode_frame
 from telemetry.registry import Registry
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -64,7 +64,7 @@ def recompute(engine: Engine, journal: Path, folder: Path) -> Engine:
     fresh.grow(engine.keys)
     for day in days:
         for frame in _in_order(day):
-            fresh.fold_frame(frame)
+            fresh.fold([columns_of(frame)])
         fresh.state.commit(checkpoint_of(fresh))
         day.unlink()
     fresh.state.close()

@@ -10,6 +10,7 @@ from analytics.folded import Folded
 from analytics.latest import Latest
 from analytics.shelf import Change
 from analytics.table import Table
+from telemetry.columns import blank
 
 Int64 = NDArray[np.int64]
 
@@ -69,9 +70,9 @@ class RunBook:
         n = len(t)
         self._waiting.append(_Rows(
             t.device, t.run_ms, t.run_seq, change.fresh, t.state, t.charging, t.session,
-            np.full(n, np.nan) if power is None else t.values[:, power].copy(),
-            np.full(n, -1) if stop is None else t.codes[:, stop].copy(),
-            np.full(n, -1) if error is None else t.codes[:, error].copy(),
+            blank(n, np.nan, np.float64) if power is None else t.values[power],
+            blank(n, -1, np.int64) if stop is None else t.codes[stop],
+            blank(n, -1, np.int64) if error is None else t.codes[error],
             _per_row(change.after, n, "ms"), _per_row(change.after, n, "energy_n"),
         ))
 

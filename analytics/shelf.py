@@ -15,11 +15,12 @@ from analytics.folded import METERED, NEVER, Devices, Folded
 from analytics.heads import Heads
 from analytics.keep import keep_cells, last_cells
 from analytics.kept import LAYER_ROWS, Kept
-from analytics.kernels.segments import group_starts
+from analytics.kernels.segments import group_starts, stable_order
 from analytics.power import with_power
 from analytics.repeats import Repeats
 from analytics.table import Table, concat, sort_and_merge
 from telemetry.channels import Kind, Role
+from telemetry.columns import is_blank, known
 from telemetry.times import DAY_MS
 
 Int64 = NDArray[np.int64]
@@ -124,7 +125,7 @@ class Shelf:
         -------
         The readings that can be taken, and the mask of those set aside; repetitions of old readings are neither.
         """
-        order = np.argsort(table.device, kind="stable")
+        order = stable_order(table.device)
         d, t, seq = table.device[order], table.time_ms[order], table.seq[order]
         starts = group_starts(d)
         first = np.arange(len(t)) == starts
@@ -188,26 +189,24 @@ class Shelf:
         """Return the devices with a register that falls among its last values."""
         order = np.lexsort((table.seq, table.time_ms, table.lane))
         fallen = []
-        for channel in self.kind.values:
-            if channel.role is not Role.REGISTER:
+        for channel, cell in zip(self.kind.values, table.values, strict=True):
+            if channel.role is not Role.REGISTER or is_blank(cell):
                 continue
-            cell = table.values[order, self.kind.value_index[channel.name]]
-            rows = order[~np.isnan(cell)]
-            level = cell[~np.isnan(cell)]
-            falls = (np.diff(level) < 0) & (table.lane[rows[1:]] == table.lane[rows[:-1]])
+            rows = order[known(cell)[order]]
+            falls = (np.diff(cell[rows]) < 0) & (table.lane[rows[1:]] == table.lane[rows[:-1]])
             fallen.append(table.device[rows[1:]][falls])
         return np.unique(np.concatenate(fallen)) if fallen else np.empty(0, np.int64)
 
     def _note_first_registers(self, new: Table) -> None:
         for register, first in self.devices.first_register_ms.items():
-            rows = ~np.isnan(new.values[:, self.kind.value_index[register]])
+            rows = known(new.values[self.kind.value_index[register]])
             np.minimum.at(first, new.lane[rows], new.time_ms[rows])
 
     def _fast(self, new: Table, head: Table) -> Change:
         self._note_first_registers(new)
         joined = concat([head, new])
         fresh = np.r_[np.zeros(len(head), np.bool_), np.ones(len(new), np.bool_)]
-        order = np.argsort(joined.device, kind="stable")
+        order = stable_order(joined.device)
         fresh = fresh[order]
         table = annotate(joined.take(order), fresh, self.devices)
         self.heads.put(last_cells(table, self.kind))
@@ -327,7 +326,7 @@ class Shelf:
         for register in METERED:
             if register not in self.kind.value_index:
                 continue
-            rows = np.flatnonzero(~np.isnan(base.values[:, self.kind.value_index[register]]))
+            rows = np.flatnonzero(known(base.values[self.kind.value_index[register]]))
             order = rows[np.lexsort((base.time_ms[rows], base.lane[rows]))]
             lane = base.lane[order]
             starts = group_starts(lane)

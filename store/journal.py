@@ -9,18 +9,21 @@ import contextlib
 import sqlite3
 import uuid
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from store.sqlite import connect
 from store.versions import check_version
 from telemetry.errors import FrameError, JournalError, JournalFull
-from telemetry.frame import Frame, decode_frame, encode_frame
+from telemetry.frame import Frame, FrameColumns, decode_columns, decode_frame, encode_frame
+
+Decoded = TypeVar("Decoded")
 
 
 class EntryType(IntEnum):
@@ -85,8 +88,15 @@ class Entry:
         JournalError
             If it is damaged.
         """
+        return self._decoded(decode_frame)
+
+    def columns(self) -> FrameColumns:
+        """Decode the body of a FRAME entry by columns; errors as of `frame`."""
+        return self._decoded(decode_columns)
+
+    def _decoded(self, decode: Callable[[bytes], Decoded]) -> Decoded:
         try:
-            return decode_frame(self.body)
+            return decode(self.body)
         except FrameError as error:
             raise JournalError(damaged(f"entry {self.number} of the journal", error)) from error
 
