@@ -95,9 +95,10 @@ class Kept:
         return self._loose_rows > LAYER_ROWS or len(self.layers) > 8 * SMALL_LAYERS
 
     def join(self, lane_rank: Int64) -> None:
-        """Make one layer of all that are not on disk, and one of the oldest small ones where there are many."""
+        """Make one layer of the small ones that are not on disk, and one of the oldest small ones if they are many."""
         self._loose_rows = 0
-        self._join([layer for layer in self.layers if not layer.saved], lane_rank)
+        small = [layer for layer in self.layers if len(layer) < LAYER_ROWS and not layer.compacted]
+        self._join([layer for layer in small if not layer.saved], lane_rank)
         small = [layer for layer in self.layers if len(layer) < LAYER_ROWS and not layer.compacted]
         if len(small) > SMALL_LAYERS:
             enough = int(np.searchsorted(np.cumsum([len(layer) for layer in small]), LAYER_ROWS)) + 1
