@@ -143,7 +143,10 @@ class Shelf:
             exact = (self.regions.end_of(d[old], t[old]) != LONG_AGO) & (t[old] >= before[old] - self._backfill_ms)
             refused[order[old]] = ~exact
         late = np.empty(len(t), np.bool_)
-        late[order] = (t < before) | ((t == before) & (seq < self._newest_seq_before(d, t, seq, running)))
+        again = t == before
+        if again.any():
+            again &= seq < self._newest_seq_before(d, t, seq, running)
+        late[order] = (t < before) | again
         taken = table.put(late=late).take(~refused)
         repeated = self.repeats.known(table, refused) if refused.any() else refused
         self.repeats.add(table)
@@ -255,12 +258,12 @@ class Shelf:
         self.newest_seq[device[ahead]] = seq[ahead]
 
     def tidy(self) -> None:
-        """Join layers, and forget what no late reading can need any more once it is worth the work."""
-        self.kept.join(self.devices.lane_rank)
+        """Forget what no late reading can need any more once it is worth the work, and join layers."""
         horizon_ms = int(self.newest_ms.max(initial=LONG_AGO)) - self._reorder_ms
         first, again = self.kept.old_rows(horizon_ms)
-        if first > max(LAYER_ROWS, 2 * again):
+        if first > max(LAYER_ROWS // 2, 2 * again):
             self.compact(horizon_ms)
+        self.kept.join(self.devices.lane_rank)
 
     def compact(self, before_ms: int = NEVER) -> None:
         """Forget the rows that no late reading can need any more, in layers that hold nothing from `before_ms` on.
