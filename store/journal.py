@@ -9,21 +9,18 @@ import contextlib
 import sqlite3
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from store.sqlite import connect
 from store.versions import check_version
 from telemetry.errors import FrameError, JournalError, JournalFull
-from telemetry.frame import Frame, FrameColumns, decode_columns, decode_frame, encode_frame
-
-Decoded = TypeVar("Decoded")
+from telemetry.frame import Frame, FrameColumns, decode_columns, encode_frame, frame_of
 
 
 class EntryType(IntEnum):
@@ -88,15 +85,12 @@ class Entry:
         JournalError
             If it is damaged.
         """
-        return self._decoded(decode_frame)
+        return frame_of(self.columns())
 
     def columns(self) -> FrameColumns:
         """Decode the body of a FRAME entry by columns; errors as of `frame`."""
-        return self._decoded(decode_columns)
-
-    def _decoded(self, decode: Callable[[bytes], Decoded]) -> Decoded:
         try:
-            return decode(self.body)
+            return decode_columns(self.body)
         except FrameError as error:
             raise JournalError(damaged(f"entry {self.number} of the journal", error)) from error
 

@@ -212,7 +212,11 @@ def decode_frame(data: bytes) -> Frame:
     FrameError
         If the checksum, the version or a shape is wrong.
     """
-    found = decode_columns(data)
+    return frame_of(decode_columns(data))
+
+
+def frame_of(found: FrameColumns) -> Frame:
+    """Return a frame with all columns of its kind."""
     kind, n = found.kind, len(found)
     values = np.full((n, len(kind.values)), np.nan)
     for column, cells in found.values.items():
