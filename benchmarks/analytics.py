@@ -41,9 +41,9 @@ class Timed(Analytics):
 
     minutes_s = 0.0
 
-    def _work_off_minutes(self) -> None:
+    def _work_off_minutes(self, *, behind: bool = False) -> None:
         began_s = time.process_time()
-        super()._work_off_minutes()
+        super()._work_off_minutes(behind=behind)
         self.minutes_s += time.process_time() - began_s
 
 
