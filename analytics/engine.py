@@ -155,8 +155,9 @@ class Engine:
             return
         kind = one.shelf.kind
         column = kind.code_index.get
-        np.maximum.at(self.now_ms, self.station_of[table.device], table.time_ms)
-        for station in np.unique(self.station_of[table.device]):
+        of_station = self.station_of[table.device]
+        np.maximum.at(self.now_ms, of_station, table.time_ms)
+        for station in np.flatnonzero(np.bincount(of_station)).tolist():
             self.changed_devices.add((self.stations[station], kind.name))
         for change in one.shelf.take(table):
             one.minutes.put(change)

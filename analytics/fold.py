@@ -188,7 +188,7 @@ def _fold_time(table: Table, counted: Mask, devices: Devices, out: Folded) -> No
     out.add_run("ms", row, length)
     names = PORT_STATUS if kind is PORT else MACHINE_STATE if "state" in kind.code_index else ()
     state = table.state[at]
-    for code in np.unique(state[state >= 0]) if names else ():
+    for code in np.flatnonzero(np.bincount(state + 1)[1:]).tolist() if names else ():  # -1: not known
         mine = state == code
         out.add(f"{names[code]}_ms", key[mine], pieces.length_ms[mine])
     charging = table.charging[at]

@@ -171,7 +171,7 @@ class Shelf:
         """Put a batch of accepted readings, in order of arrival, into the kept rows; return what changed."""
         batch = with_power(batch, self.devices)
         new, _ = sort_and_merge(batch, self.devices.lane_rank)
-        head_of = self.heads.of(np.unique(new.device))
+        head_of = self.heads.of(new.device[np.r_[True, new.device[1:] != new.device[:-1]]])
         ahead = (new.time_ms > self.newest_ms[new.device]) | (
             (new.time_ms == self.newest_ms[new.device]) & (new.seq > self.newest_seq[new.device])
         )

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from analytics.advice.ordered import RECENT_MS, ordered_advice
 from analytics.kpis import station_kpis
 from analytics.loading import load_window
 from analytics.role import Analytics
@@ -75,6 +76,7 @@ def _rates(recording: Recording, ours: dict[str, float]) -> Iterator[tuple[str, 
     yield "and all key figures of every hour", f"{n / known_s:,.0f} readings/s; {hour_ms:.0f} ms each"
     yield "with rules, detectors, rows and advice", f"{n / all_s:,.0f} readings/s"
     yield "key figures over the whole recording", f"{1000 * ours['window_s']:.0f} ms"
+    yield f"ordered charging of {recording.ports} ports", f"{1000 * ours['advice_s']:.0f} ms each minute"
     yield (
         f"a year of {recording.ports} ports, from this part of it",
         ", ".join(f"{part} {spent_s * share / 60:.0f} min" for part, spent_s in spent.items()),
@@ -108,9 +110,13 @@ def work_through(folder: Path) -> dict[str, float]:
 
     window_s = kpis_s(BEGIN_MS, end_ms)
     hourly_s = sum(kpis_s(start, min(start + HOUR_MS, end_ms)) for start in range(BEGIN_MS, end_ms, HOUR_MS))
+    began_s = time.process_time()
+    item = ordered_advice(load_window(reader, role.engine.registry, station, end_ms - RECENT_MS, end_ms), {})
+    assert not isinstance(item, str), item
+    advice_s = time.process_time() - began_s
     return {
         "closed_s": closed_s, "minutes_s": role.minutes_s, "window_s": window_s, "hourly_s": hourly_s,
-        "peak_kb": peak_kb, "grown_kb": peak_kb - before_kb,
+        "advice_s": advice_s, "peak_kb": peak_kb, "grown_kb": peak_kb - before_kb,
     }
 
 

@@ -25,6 +25,8 @@ BEGIN_MS = 1_795_305_600_000
 """2026-11-22 00:00 UTC."""
 STATION = "depot"
 RATED_KW = 7.0
+TRANSFORMER_KVA = 2.0
+"""For each port: less than the vehicles would take, so that ordered charging has to share."""
 STAGES = ("Available", "Preparing", "Charging", "Finishing")
 PREPARING, CHARGING = 1, 2
 MEAN_S = (9_000.0, 45.0, 7_200.0, 2_400.0)
@@ -61,7 +63,8 @@ def record(folder: Path, recording: Recording) -> None:
     station_of = [f"{STATION}{i * recording.stations // recording.ports}" for i in range(recording.ports)]
     tables = {
         station: {
-            "kind": "charging", "name": station, "transformer_kva": 4.0 * recording.ports / recording.stations,
+            "kind": "charging", "name": station,
+            "transformer_kva": TRANSFORMER_KVA * recording.ports / recording.stations,
             "ports": [{"id": n, "rated_kw": RATED_KW} for n, s in zip(names, station_of, strict=True) if s == station],
         }
         for station in sorted(set(station_of))
