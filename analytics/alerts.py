@@ -167,8 +167,8 @@ class Alerts:
             key = keys[int(device[i])]
             row = int(rows[i])
             evidence: dict[str, Any] = {}
-            if code is not None and table.codes[row, code] >= 0:
-                text = texts[int(table.codes[row, code])]
+            if code is not None and table.codes[code][row] >= 0:
+                text = texts[int(table.codes[code][row])]
                 found = error_class(text) if kind is PORT else None
                 evidence = {kind.codes[code].name: text, **(found.evidence() if found is not None else {})}
             for rule in self.rules_of(key.station, kind.name).values():

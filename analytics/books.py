@@ -41,8 +41,8 @@ class MinuteBook:
             # Values that are now replaced must be in their blocks before they can be forgotten there.
             self.settle()
         if change.before is not None:
-            self._waiting.append((-1, change.before))
-        self._waiting.append((1, change.after))
+            self._waiting.append((-1, change.before.squeezed()))
+        self._waiting.append((1, change.after.squeezed()))
         self._anew.update(change.replaced_from)
 
     def settle(self) -> None:

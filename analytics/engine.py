@@ -5,7 +5,7 @@ however it is read in pieces. Everything since the last checkpoint is done again
 committed at once and meet themselves by id.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -30,9 +30,10 @@ from analytics.shelf import LONG_AGO, Shelf
 from store.journal import DeviceKey, Entry, EntryType
 from store.state import StateWriter
 from telemetry.channels import KIND_BY_NAME, MACHINE_STATE, PORT, PORT_STATUS, Kind
+from telemetry.columns import join
 from telemetry.config import Config, duration
 from telemetry.errors import ConfigError
-from telemetry.frame import FLAG_FUTURE, Frame, concat_frames
+from telemetry.frame import FLAG_FUTURE, FrameColumns
 from telemetry.points import Points
 from telemetry.registry import Registry, registry_from_json, station_kind_of
 from telemetry.times import MINUTE_MS
@@ -128,25 +129,28 @@ class Engine:
             self.cursor = batch[-1].number
 
     def _take_frames(self, batch: list[Entry]) -> None:
-        frames: dict[str, list[Frame]] = {}
+        frames: dict[str, list[FrameColumns]] = {}
         for entry in batch:
-            frame = entry.frame()
+            frame = entry.columns()
             frames.setdefault(frame.kind.name, []).append(frame)
             if self._live:
                 self.kinds[frame.kind.name].clocks.put(frame.device, frame.time_ms, frame.flags, entry.time_ms)
         self.clock_ms = self.quiet_from_ms = batch[-1].time_ms
         for found in frames.values():
-            self.fold_frame(concat_frames(found))
+            self.fold(found)
 
-    def fold_frame(self, frame: Frame) -> None:
-        """Take readings of one kind, in order of arrival."""
-        one = self.kinds[frame.kind.name]
-        self.counters["analysed"] += len(frame)
-        future = frame.flags & FLAG_FUTURE != 0
-        foreign = self.mismatch[frame.device] & ~future
+    def fold(self, frames: Sequence[FrameColumns]) -> None:
+        """Take readings of one kind, in order of arrival; empty frames are none."""
+        frames = [f for f in frames if len(f)]
+        if not frames:
+            return
+        one = self.kinds[frames[0].kind.name]
+        self.counters["analysed"] += sum(map(len, frames))
+        future = join([f.flags for f in frames]) & FLAG_FUTURE != 0
+        foreign = self.mismatch[np.concatenate([f.device for f in frames])] & ~future
         self.counters["future"] += int(future.sum())
         self.counters["kind_mismatch"] += int(foreign.sum())
-        table = to_table(frame.take(~future & ~foreign), one.lanes, self.texts)
+        table = to_table(frames, one.lanes, self.texts, ~future & ~foreign)
         if len(one.lanes.device) != len(one.shelf.devices.lane_device):
             self.refresh(one)
         table, refused = one.shelf.admit(table)
@@ -155,8 +159,9 @@ class Engine:
             return
         kind = one.shelf.kind
         column = kind.code_index.get
-        np.maximum.at(self.now_ms, self.station_of[table.device], table.time_ms)
-        for station in np.unique(self.station_of[table.device]):
+        of_station = self.station_of[table.device]
+        np.maximum.at(self.now_ms, of_station, table.time_ms)
+        for station in np.flatnonzero(np.bincount(of_station)).tolist():
             self.changed_devices.add((self.stations[station], kind.name))
         for change in one.shelf.take(table):
             one.minutes.put(change)

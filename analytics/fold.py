@@ -21,8 +21,9 @@ from analytics.kernels.segments import (
     spread_line,
 )
 from analytics.kernels.states import IS_OCCUPIED, STATUS_OF_RANK, port_state
-from analytics.table import Table
+from analytics.table import Table, by_lane
 from telemetry.channels import COMPRESSOR, MACHINE_STATE, PORT, PORT_STATUS, Role
+from telemetry.columns import is_blank, known
 from telemetry.times import MINUTE_MS
 
 Int64 = NDArray[np.int64]
@@ -41,7 +42,7 @@ def annotate(table: Table, fresh: Mask, devices: Devices) -> Table:
     if kind is PORT:
         table = _annotate_ports(table, fresh, start, devices)
     elif "state" in kind.code_index:
-        cell = table.codes[:, kind.code_index["state"]]
+        cell = table.codes[kind.code_index["state"]]
         at = last_valid(cell >= 0, start)
         found = np.where(at >= 0, cell[at], -1).astype(np.int8)
         table = table.put(state=np.where(fresh, found, table.state))
@@ -51,8 +52,8 @@ def annotate(table: Table, fresh: Mask, devices: Devices) -> Table:
 def _annotate_ports(table: Table, fresh: Mask, start: Int64, devices: Devices) -> Table:
     place = devices.lane_place[table.lane]
     places = int(place.max()) + 1
-    status = _filled(table.codes[:, PORT.code_index["status"]], -1, place, places, start)
-    power = _filled(table.values[:, PORT.value_index["power_kw"]], np.nan, place, places, start)
+    status = _filled(table.codes[PORT.code_index["status"]], -1, place, places, start)
+    power = _filled(table.values[PORT.value_index["power_kw"]], np.nan, place, places, start)
     lane = _filled(table.lane, -1, place, places, start)
     named = (lane >= 0) & devices.lane_named[lane]
     spoke = status >= 0
@@ -76,12 +77,12 @@ def _annotate_ports(table: Table, fresh: Mask, start: Int64, devices: Devices) -
 
 def _lane_sessions(table: Table, fresh: Mask, rank: NDArray[np.int8]) -> Int64:
     """Return the session that each row's connector carries; one that is free again has forgotten it."""
-    sent = table.codes[:, PORT.code_index["session_id"]]
+    sent = table.codes[PORT.code_index["session_id"]]
     free = (rank >= 0) & ~IS_OCCUPIED[STATUS_OF_RANK[rank]]
-    known = ~fresh | (sent >= 0) | free
+    spoken = ~fresh | (sent >= 0) | free
     value = np.where(fresh, np.where(free, 0, np.maximum(sent, 0)), table.lane_session)
-    order = np.argsort(table.lane, kind="stable")
-    at = last_valid(known[order], group_starts(table.lane[order]))
+    order = by_lane(table)
+    at = last_valid(spoken[order], group_starts(table.lane[order]))
     carried = np.empty(len(table), np.int64)
     carried[order] = np.where(at >= 0, value[order][at], 0)
     return carried
@@ -91,7 +92,7 @@ def _filled(
     cell: NDArray[Any], missing: float, place: Int64, places: int, start: Int64
 ) -> NDArray[Any]:
     """Return (n, places): the last value of each connector at each row."""
-    valid = cell >= 0 if cell.dtype.kind == "i" else ~np.isnan(cell)
+    valid = known(cell)
     columns = []
     for k in range(places):
         at = last_valid(valid & (place == k), start)
@@ -133,10 +134,11 @@ def fold(table: Table, counted: Mask, devices: Devices) -> Folded:
     out = Folded()
     kind = devices.kind
     _fold_time(table, counted, devices, out)
-    lanes = np.argsort(table.lane, kind="stable")
-    for channel in kind.values:
-        cell = table.values[:, kind.value_index[channel.name]]
-        rows = lanes[~np.isnan(cell[lanes])]
+    lanes = by_lane(table)
+    for channel, cell in zip(kind.values, table.values, strict=True):
+        if is_blank(cell):
+            continue
+        rows = lanes[known(cell)[lanes]]
         if not len(rows):
             continue
         if channel.role is Role.GAUGE:
@@ -153,8 +155,11 @@ def fold(table: Table, counted: Mask, devices: Devices) -> Folded:
 
 def _fold_lock_failures(table: Table, lanes: Int64, counted: Mask, devices: Devices, out: Folded) -> None:
     """Count each time that a connector reports a failure of its lock after something else, or as its first word."""
-    code = table.codes[lanes, PORT.code_index["error_code"]]
-    rows, code = lanes[code >= 0], code[code >= 0]
+    code = table.codes[PORT.code_index["error_code"]]
+    if is_blank(code):
+        return
+    rows = lanes[known(code)[lanes]]
+    code = code[rows]
     found = [c for c in np.unique(code).tolist() if (one := error_class(devices.texts[c])) and one.name == LOCK]
     if not found:
         return
@@ -183,7 +188,7 @@ def _fold_time(table: Table, counted: Mask, devices: Devices, out: Folded) -> No
     out.add_run("ms", row, length)
     names = PORT_STATUS if kind is PORT else MACHINE_STATE if "state" in kind.code_index else ()
     state = table.state[at]
-    for code in np.unique(state[state >= 0]) if names else ():
+    for code in np.flatnonzero(np.bincount(state + 1)[1:]).tolist() if names else ():  # -1: not known
         mine = state == code
         out.add(f"{names[code]}_ms", key[mine], pieces.length_ms[mine])
     charging = table.charging[at]
@@ -286,10 +291,10 @@ def _fold_metered(
 ) -> None:
     """Fold energy or volume: from the register where there is one, before its first value from the gauge."""
     kind = devices.kind
-    level = table.values[:, kind.value_index[register]]
-    reg = lanes[~np.isnan(level[lanes])]
-    flow = table.values[:, kind.value_index[gauge]] if gauge in kind.value_index else np.full(len(table), np.nan)
-    rows = lanes[~np.isnan(flow[lanes])]
+    level = table.values[kind.value_index[register]]
+    reg = lanes[known(level)[lanes]]
+    flow = table.values[kind.value_index[gauge]] if gauge in kind.value_index else np.full(len(table), np.nan)
+    rows = lanes[known(flow)[lanes]]
     i, j = _neighbours(table, rows, counted)
     length = table.time_ms[rows[j]] - table.time_ms[rows[i]]
     device = table.device[rows[i]]

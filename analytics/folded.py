@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from store.buckets import combine_of
 from telemetry.channels import Kind
 from telemetry.times import HOUR_MS, MINUTE_MS
 
@@ -77,6 +78,29 @@ class Folded:
         self.columns.append(column)
         self.keys.append(key)
         self.amounts.append(amount)
+
+    def squeezed(self) -> "Folded":
+        """Return the same amounts per minute with those added up that stand side by side, and none per run."""
+        starts: dict[int, Int64] = {}
+
+        def first(keys: Int64) -> Int64:
+            """Return where each stretch of equal keys begins; most columns share their keys."""
+            found = starts.get(id(keys))
+            if found is None:
+                found = starts[id(keys)] = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+            return found
+
+        out = Folded(lasts=self.lasts)
+        once: dict[int, Int64] = {}
+        for column, keys, amounts in zip(self.columns, self.keys, self.amounts, strict=True):
+            if len(keys):
+                at = first(keys)
+                out.add(column, once.setdefault(id(keys), keys[at]), np.add.reduceat(amounts, at))
+        for column, keys, values in self.extremes:
+            how = np.minimum if combine_of(column) == "min" else np.maximum
+            at = first(keys)
+            out.extremes.append((column, once.setdefault(id(keys), keys[at]), how.reduceat(values, at)))
+        return out
 
     def add_run(self, column: str, row: Int64, amount: Int64) -> None:
         """Add amounts to the runs of the given rows."""

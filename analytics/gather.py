@@ -128,21 +128,20 @@ class _KeyIndex:
 
     def __init__(self) -> None:
         self._distinct: list[Int64] = []
+        self._alike: dict[tuple[int, int, int], list[int]] = {}
         self._positions: list[Int64] = []
         self._unique = np.empty(0, np.int64)
 
     def _find(self, keys: Int64) -> int:
-        for i, known in enumerate(self._distinct):
-            if known is keys or (
-                len(known) == len(keys) and len(keys) and known[0] == keys[0] and known[-1] == keys[-1]
-                and np.array_equal(known, keys)
-            ):
+        for i in self._alike.get(_look(keys), ()):
+            if self._distinct[i] is keys or np.array_equal(self._distinct[i], keys):
                 return i
         return -1
 
     def note(self, keys: Int64) -> None:
         """Take keys into the index."""
         if len(keys) and self._find(keys) < 0:
+            self._alike.setdefault(_look(keys), []).append(len(self._distinct))
             self._distinct.append(keys)
 
     def finish(self) -> Int64:
@@ -156,6 +155,11 @@ class _KeyIndex:
     def of(self, keys: Int64) -> Int64:
         """Return the positions of keys that were noted."""
         return self._positions[self._find(keys)] if len(keys) else np.empty(0, np.int64)
+
+
+def _look(keys: Int64) -> tuple[int, int, int]:
+    """Return length, first and last of keys: equal ones look alike."""
+    return len(keys), int(keys[0]), int(keys[-1])
 
 
 def _once(keys: Int64) -> Int64:

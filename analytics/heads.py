@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.kernels.segments import stable_order
 from analytics.table import Table, concat, empty_table, spans
 from telemetry.channels import Kind
 
@@ -10,6 +11,8 @@ Int64 = NDArray[np.int64]
 
 PARTS = 64
 """So many batches are looked through before they become one."""
+ROWS = 20_000
+"""Rows of all batches after the first that are kept anyway; more than the first has would mostly be out of date."""
 
 
 class Heads:
@@ -17,6 +20,8 @@ class Heads:
 
     def __init__(self, kind: Kind) -> None:
         self._parts: list[Table] = [empty_table(kind)]
+        self._rows = 0
+        """In all parts but the first."""
         self._part_of = np.empty(0, np.int64)
         """(devices,) which part holds a device; one that is not in it has no rows."""
 
@@ -34,17 +39,17 @@ class Heads:
 
     def put(self, table: Table) -> None:
         """Take rows, sorted by device, in place of all others of their devices."""
-        if len(self._parts) > PARTS:
-            self._parts = [self.all()]
-            self._part_of[:] = 0
+        if len(self._parts) > PARTS or self._rows > max(ROWS, len(self._parts[0])):
+            self.restore(self.all())
         self._part_of[table.device] = len(self._parts)
         self._parts.append(table)
+        self._rows += len(table)
 
     def all(self) -> Table:
         """Return all rows, sorted by device."""
         rows = self.of(np.arange(len(self._part_of)))
-        return rows.take(np.argsort(rows.device, kind="stable"))
+        return rows.take(stable_order(rows.device))
 
     def restore(self, table: Table) -> None:
         """Take what `all` has returned."""
-        self._parts, self._part_of[:] = [table], 0
+        self._parts, self._part_of[:], self._rows = [table], 0, 0

@@ -23,8 +23,10 @@ def held(runs: Runs | None, device: str, states: Collection[str]) -> Int64:
 
 
 def _of(runs: Runs, devices: Collection[str]) -> Int64:
-    rows = [i for i, name in enumerate(runs.devices) if name in devices]
-    return np.flatnonzero(np.isin(runs.device, rows))
+    """Return the rows of devices, which stand together and in order."""
+    rows = sorted(runs.devices.index(name) for name in set(devices) & set(runs.devices))
+    edges = np.searchsorted(runs.device, np.array([[i, i + 1] for i in rows], np.int64).reshape(-1, 2))
+    return np.concatenate([np.empty(0, np.int64), *(np.arange(first, end) for first, end in edges.tolist())])
 
 
 def _time(runs: Runs, at: Int64) -> Int64:

@@ -4,11 +4,15 @@ Kept are: the last cells of every channel (so that the next reading finds its ne
 `analytics.reorder`, and around every gap the cells on both sides of it. A cell is one value of one channel.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.table import Table
+from analytics.kernels.segments import stable_order
+from analytics.table import CELLS, Table, by_lane
 from telemetry.channels import Kind, Role
+from telemetry.columns import is_blank, known
 
 Int64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -43,28 +47,36 @@ def keep_cells(
     lane_device
         Device of each lane.
     """
-    lanes = np.argsort(table.lane, kind="stable")
+    # Marks are looked up by lane, so lanes must stand in their order here.
+    lanes = stable_order(table.lane)
     lane_key = (table.lane[lanes] << _LANE_SHIFT) | table.time_ms[lanes]
     marks_before = _by_lane(before, lane_device)
     marks_after = _by_lane(after, lane_device)
     keep_row = whole.copy()
     device_key = (table.device << _LANE_SHIFT) | table.time_ms
     _mark(keep_row, np.arange(len(table)), table.device, device_key, _key(before), _key(after), 1)
-    values, codes = table.values.copy(), table.codes.copy()
-    for cells, channels, missing in ((values, kind.values, np.nan), (codes, kind.codes, -1)):
-        for column, channel in enumerate(channels):
-            cell = cells[:, column]
-            valid = ~np.isnan(cell) if missing != missing else cell >= 0  # noqa: PLR0124 - NaN is not itself
-            if not valid.any():
+    cells: dict[str, list[NDArray[Any]]] = {name: [] for name in CELLS}
+    for name, channels in zip(CELLS, (kind.values, kind.codes), strict=True):
+        for channel, cell in zip(channels, getattr(table, name), strict=True):
+            if is_blank(cell):
+                cells[name].append(cell)
                 continue
+            valid = known(cell)
             own = valid[lanes]
             rows = lanes[own]
             needed = whole.copy()
             depth = REGISTER_DEPTH if channel.role is Role.REGISTER else 1
             _mark(needed, rows, table.lane[rows], lane_key[own], marks_before, marks_after, depth)
-            cell[~needed] = missing
+            cells[name].append(_only(cell, needed))
             keep_row |= needed & valid
-    return table.put(values=values, codes=codes).take(keep_row)
+    return table.put(**{name: tuple(columns) for name, columns in cells.items()}).take(keep_row)
+
+
+def _only(cell: NDArray[Any], needed: Mask) -> NDArray[Any]:
+    """Return a column in which all other cells are missing."""
+    if is_blank(cell):
+        return cell
+    return np.where(needed, cell, cell.dtype.type(np.nan if cell.dtype.kind == "f" else -1))
 
 
 def _key(marks: tuple[Int64, Int64]) -> Int64:
@@ -100,21 +112,28 @@ def _mark(
 
 def last_cells(table: Table, kind: Kind) -> Table:
     """Return of each device of a sorted table the last cells of every channel (8 of a register), and its last row."""
-    lanes = np.argsort(table.lane, kind="stable")
+    lanes = by_lane(table)
     keep_row = np.r_[table.device[1:] != table.device[:-1], np.ones(min(len(table), 1), np.bool_)]
-    values, codes = table.values.copy(), table.codes.copy()
-    for cells, channels, missing in ((values, kind.values, np.nan), (codes, kind.codes, -1)):
-        known = ~np.isnan(cells) if missing != missing else cells >= 0  # noqa: PLR0124 - NaN is not itself
-        for column in np.flatnonzero(known.any(axis=0)).tolist():
-            valid = known[:, column]
-            rows = lanes[valid[lanes]]
+    kept: dict[str, list[Mask]] = {name: [] for name in CELLS}
+    nothing = np.zeros(len(table), np.bool_)
+    for name, channels in zip(CELLS, (kind.values, kind.codes), strict=True):
+        for channel, cell in zip(channels, getattr(table, name), strict=True):
+            if is_blank(cell):
+                kept[name].append(nothing)
+                continue
+            rows = lanes[known(cell)[lanes]]
             lane = table.lane[rows]
-            depth = REGISTER_DEPTH if channels[column].role is Role.REGISTER else 1
+            depth = REGISTER_DEPTH if channel.role is Role.REGISTER else 1
             # A row is among the last `depth` of its lane where the row that many places on is of another one.
             last = np.ones(len(rows), np.bool_)
             last[:-depth] = lane[depth:] != lane[:-depth]
-            needed = np.zeros(len(table), np.bool_)
+            needed = nothing.copy()
             needed[rows[last]] = True
-            cells[~needed, column] = missing
+            kept[name].append(needed)
             keep_row |= needed
-    return table.put(values=values, codes=codes).take(keep_row)
+    index = np.flatnonzero(keep_row)
+    out = table.take(index)
+    return out.put(**{
+        name: tuple(_only(c, needed[index]) for c, needed in zip(getattr(out, name), masks, strict=True))
+        for name, masks in kept.items()
+    })

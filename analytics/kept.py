@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analytics.table import Columns, Table, columns_of, concat, empty_table, sorted_rows, spans, table_of
 from telemetry.channels import Kind
+from telemetry.columns import is_repeated, repeated
 
 Int64 = NDArray[np.int64]
 
@@ -94,9 +95,10 @@ class Kept:
         return self._loose_rows > LAYER_ROWS or len(self.layers) > 8 * SMALL_LAYERS
 
     def join(self, lane_rank: Int64) -> None:
-        """Make one layer of all that are not on disk, and one of the oldest small ones where there are many."""
+        """Make one layer of the small ones that are not on disk, and one of the oldest small ones if they are many."""
         self._loose_rows = 0
-        self._join([layer for layer in self.layers if not layer.saved], lane_rank)
+        small = [layer for layer in self.layers if len(layer) < LAYER_ROWS and not layer.compacted]
+        self._join([layer for layer in small if not layer.saved], lane_rank)
         small = [layer for layer in self.layers if len(layer) < LAYER_ROWS and not layer.compacted]
         if len(small) > SMALL_LAYERS:
             enough = int(np.searchsorted(np.cumsum([len(layer) for layer in small]), LAYER_ROWS)) + 1
@@ -134,9 +136,12 @@ def _narrow(table: Table) -> Columns:
     """Return the columns of a table (n > 0) in as little room as holds them exactly."""
     out: dict[str, NDArray[Any]] = {}
     for name, column in columns_of(table).items():
+        if is_repeated(column):
+            out[name] = column
+            continue
         low, high = column.min(), column.max()
         if low == high or (low != low and np.isnan(column).all()):  # noqa: PLR0124 - NaN is not itself
-            out[name] = np.broadcast_to(column[:1], column.shape)
+            out[name] = repeated(column, len(column))
         elif column.dtype == np.int64 and low >= -(2**31) and high < 2**31:
             out[name] = column.astype(np.int32)
         else:

@@ -8,6 +8,7 @@ from analytics.shelf import Change, Shelf
 from analytics.table import Table
 from store.arrays import encode_arrays
 from telemetry.channels import MACHINE_STATE, PORT, PORT_STATUS, Kind
+from telemetry.columns import is_blank, known
 
 Int64 = NDArray[np.int64]
 
@@ -52,15 +53,18 @@ class Latest:
         self.run_ms[device], self.run_seq[device] = table.run_ms[row], table.run_seq[row]
 
     def _put_values(self, fresh: Table) -> None:
-        for column in range(fresh.values.shape[1]):
-            rows = np.flatnonzero(~np.isnan(fresh.values[:, column]))
+        for column, cell in enumerate(fresh.values):
+            if is_blank(cell):
+                continue
+            rows = np.flatnonzero(known(cell))
             if not len(rows):
                 continue
-            ends = rows[np.r_[fresh.device[rows][1:] != fresh.device[rows][:-1], True]]
+            owner = fresh.device[rows]
+            ends = rows[np.r_[owner[1:] != owner[:-1], True]]
             device = fresh.device[ends]
             newer = fresh.time_ms[ends] >= self.last_ms[device, column]
             device, ends = device[newer], ends[newer]
-            self.last[device, column] = fresh.values[ends, column]
+            self.last[device, column] = cell[ends]
             self.last_ms[device, column] = fresh.time_ms[ends]
 
     def silent_from_ms(self, shelf: Shelf, deaf_until_ms: int) -> Int64:

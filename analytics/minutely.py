@@ -40,20 +40,23 @@ class Minutely:
         self._described: dict[str, tuple[int, Station, int]] = {}
         """Station -> (day, registry entry, devices) of its last info rows."""
 
-    def due(self) -> bool:
-        """Return whether a minute of some station is over, or rows that are out have changed."""
+    def due(self, *, behind: bool = False) -> bool:
+        """Return whether a minute of some station is over, or rows that are out have changed.
+
+        `behind`: more of the journal is at hand, and will change rows again; they wait until it has been read.
+        """
         engine = self._engine
         for one in engine.kinds.values():
             one.minutes.settle()
-        return any(one.minutes.corrected for one in engine.kinds.values()) or any(
+        return (not behind and any(one.minutes.corrected for one in engine.kinds.values())) or any(
             engine.judged_ms(i) < int(engine.watermark_ms[i]) // MINUTE_MS * MINUTE_MS
             for i in range(len(engine.stations))
         )
 
-    def run(self, stopped: Callable[[], bool]) -> None:
+    def run(self, stopped: Callable[[], bool], *, behind: bool = False) -> None:
         """Judge and publish every minute that is over, a day at a time, until `stopped` says so.
 
-        Alerts come first, of all stations: nobody waits for them until rows are made.
+        Alerts come first, of all stations: nobody waits for them until rows are made. `behind`: as of `due`.
         """
         engine = self._engine
         groups = self._places_of_groups()
@@ -66,7 +69,7 @@ class Minutely:
                 self._judge(station, from_ms, to_ms)
             for station, from_ms, to_ms in pieces:
                 self._put_out(station, from_ms, to_ms)
-        for name, done_ms in before.items():
+        for name, done_ms in before.items() if not behind else ():
             corrected: set[int] = set()
             for one in engine.kinds.values():
                 corrected |= one.minutes.corrected.pop(name, set())

@@ -1,6 +1,7 @@
 """Power of ports that only measure current, where their owner has declared `power_from = "current"`."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.folded import Devices
 from analytics.kernels.electrical import power_of_currents
@@ -17,19 +18,21 @@ def with_power(table: Table, devices: Devices) -> Table:
     if devices.kind is not PORT or not len(table):
         return table
     column = PORT.value_index
-    missing = ~np.isnan(devices.current_v[table.device]) & np.isnan(table.values[:, column["power_kw"]])
+    missing = ~np.isnan(devices.current_v[table.device]) & np.isnan(table.values[column["power_kw"]])
     if not missing.any():
         return table
-    values = table.values.copy()
-    rows = values[missing]
     device = table.device[missing]
 
-    def lines(name: str, unit: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-        return np.stack([rows[:, column[f"{name}_l{k}_{unit}"]] for k in (1, 2, 3)], axis=1)
+    def own(name: str) -> NDArray[np.float64]:
+        return table.values[column[name]][missing]
 
-    rows[:, column["power_kw"]] = power_of_currents(
-        rows[:, column["current_a"]], lines("current", "a"), rows[:, column["voltage_v"]], lines("voltage", "v"),
+    def lines(name: str, unit: str) -> NDArray[np.float64]:
+        return np.stack([own(f"{name}_l{k}_{unit}") for k in (1, 2, 3)], axis=1)
+
+    power = table.values[column["power_kw"]].copy()
+    power[missing] = power_of_currents(
+        own("current_a"), lines("current", "a"), own("voltage_v"), lines("voltage", "v"),
         devices.current_v[device], devices.phases[device],
     )
-    values[missing] = rows
-    return table.put(values=values)
+    at = column["power_kw"]
+    return table.put(values=(*table.values[:at], power, *table.values[at + 1 :]))

@@ -21,7 +21,7 @@ from store.journal_reader import JournalReader
 from store.requests import Mailbox
 from store.state import Checkpoint, StateWriter
 from telemetry.errors import JournalError
-from telemetry.frame import Frame, concat_frames, decode_frame, encode_frame
+from telemetry.frame import Frame, columns_of, concat_frames, decode_frame, encode_frame
 from telemetry.registry import Registry
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -82,7 +82,7 @@ def recompute(engine: Engine, journal: Path, folder: Path) -> Engine:
     fresh.grow(engine.keys)
     for day in days:
         for frame in _in_order(day):
-            fresh.fold_frame(frame)
+            fresh.fold([columns_of(frame)])
         fresh.state.commit(checkpoint_of(fresh))
         day.unlink()
     fresh.state.close()

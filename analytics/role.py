@@ -85,10 +85,12 @@ class Analytics:
     def step(self) -> bool:
         """Take the next entries of the journal; return whether there were any."""
         entries = self.reader.read(self.engine.cursor, limit_readings=50_000)
-        for piece in _to_ticks(entries):
+        pieces = _to_ticks(entries)
+        last_tick = max((i for i, piece in enumerate(pieces) if piece[-1].type is EntryType.TICK), default=-1)
+        for i, piece in enumerate(pieces):
             self.engine.take(piece, self.reader.devices)
             if piece[-1].type is EntryType.TICK:
-                self._work_off_minutes()
+                self._work_off_minutes(behind=i < last_tick)
             self._commit_if_due()
         return bool(entries)
 
@@ -118,12 +120,15 @@ class Analytics:
         for name in waiting:
             self.orders.answer(name, done)
 
-    def _work_off_minutes(self) -> None:
-        """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk."""
-        if self.minutely.due():
+    def _work_off_minutes(self, *, behind: bool = False) -> None:
+        """At a tick: judge and publish the minutes that the watermark has passed, from what is on disk.
+
+        `behind`: another tick is at hand. Rows that are out and have changed wait for it.
+        """
+        if self.minutely.due(behind=behind):
             self.commit()
             with long_work(self.config.data, self.status):
-                self.minutely.run(self.stop.is_set)
+                self.minutely.run(self.stop.is_set, behind=behind)
             # The watermark is on disk already; the rows that it promises follow at once.
             self.commit()
 

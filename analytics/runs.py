@@ -10,6 +10,7 @@ from analytics.folded import Folded
 from analytics.latest import Latest
 from analytics.shelf import Change
 from analytics.table import Table
+from telemetry.columns import is_blank
 
 Int64 = NDArray[np.int64]
 
@@ -34,12 +35,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """What the rows of a change say of their runs, in order of device and time."""
+    """What a change says of its runs, a row for each."""
 
     device: Int64
     run_ms: Int64
     run_seq: Int64
     fresh: NDArray[np.bool_]
+    """Whether it has fresh rows: state, charging and session are those of the last, the others of all of them."""
     state: NDArray[np.int8]
     charging: NDArray[np.bool_]
     session: Int64
@@ -47,7 +49,6 @@ class _Rows:
     stop_reason: Int64
     error_code: Int64
     length_ms: Int64
-    """Amounts are those from a row to the next."""
     energy_n: Int64
 
 
@@ -67,12 +68,30 @@ class RunBook:
         if change.before is not None and change.before_table is not None:
             self._take_away(change.before, change.before_table, t)
         n = len(t)
+        if not n:
+            return
+        first = np.flatnonzero(_begins(t))
+
+        def last(valid: NDArray[np.bool_]) -> Int64:
+            """Return the last valid row of each run, -1 where there is none."""
+            found: Int64 = np.maximum.reduceat(np.where(valid, np.arange(n), -1), first)
+            return found
+
+        def text(column: int | None) -> Int64:
+            if column is None or is_blank(t.codes[column]):
+                return np.full(len(first), -1)
+            at = last(change.fresh & (t.codes[column] >= 0))
+            return np.where(at >= 0, t.codes[column][at], -1)
+
+        peak_kw = np.full(len(first), np.nan)
+        if power is not None and not is_blank(t.values[power]):
+            peak_kw = np.fmax.reduceat(np.where(change.fresh, t.values[power], np.nan), first)
+        row = last(change.fresh)
         self._waiting.append(_Rows(
-            t.device, t.run_ms, t.run_seq, change.fresh, t.state, t.charging, t.session,
-            np.full(n, np.nan) if power is None else t.values[:, power].copy(),
-            np.full(n, -1) if stop is None else t.codes[:, stop].copy(),
-            np.full(n, -1) if error is None else t.codes[:, error].copy(),
-            _per_row(change.after, n, "ms"), _per_row(change.after, n, "energy_n"),
+            t.device[first], t.run_ms[first], t.run_seq[first], row >= 0, t.state[row], t.charging[row],
+            t.session[row], peak_kw, text(stop), text(error),
+            np.add.reduceat(_per_row(change.after, n, "ms"), first),
+            np.add.reduceat(_per_row(change.after, n, "energy_n"), first),
         ))
 
     def _take_away(self, before: Folded, table: Table, after: Table) -> None:
@@ -109,12 +128,12 @@ class RunBook:
             found: Int64 = np.maximum.reduceat(np.where(valid, place, -1), starts)
             return found
 
-        stop, error = last(r.fresh & (r.stop_reason >= 0)), last(r.fresh & (r.error_code >= 0))
+        stop, error = last(r.stop_reason >= 0), last(r.error_code >= 0)
         row = last(r.fresh)
         for k, (device, run_ms, run_seq, at, state, charging, session, peak, length, energy) in enumerate(zip(
             r.device[starts].tolist(), r.run_ms[starts].tolist(), r.run_seq[starts].tolist(), row.tolist(),
             r.state[row].tolist(), r.charging[row].tolist(), r.session[row].tolist(),
-            np.fmax.reduceat(np.where(r.fresh, r.power_kw, np.nan), starts).tolist(),
+            np.fmax.reduceat(r.power_kw, starts).tolist(),
             np.add.reduceat(r.length_ms, starts).tolist(), np.add.reduceat(r.energy_n, starts).tolist(), strict=True,
         )):
             key = (device, run_ms, run_seq)
@@ -162,6 +181,15 @@ def _groups(table: Table) -> tuple[Int64, list[RunKey]]:
     """Return the group of each row and the run of each group; rows of one run stand together."""
     if not len(table):
         return np.empty(0, np.int64), []
-    place = np.stack([table.device, table.run_ms, table.run_seq], 1)
-    first = np.r_[True, (place[1:] != place[:-1]).any(axis=1)]
-    return np.cumsum(first) - 1, [(d, t, q) for d, t, q in place[first].tolist()]
+    begins = _begins(table)
+    places = (column[begins].tolist() for column in (table.device, table.run_ms, table.run_seq))
+    return np.cumsum(begins) - 1, list(zip(*places, strict=True))
+
+
+def _begins(table: Table) -> NDArray[np.bool_]:
+    """Return which rows are of another run than the row before them; n > 0."""
+    begins = np.zeros(len(table), np.bool_)
+    begins[0] = True
+    for column in (table.device, table.run_ms, table.run_seq):
+        begins[1:] |= column[1:] != column[:-1]
+    return begins

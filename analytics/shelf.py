@@ -15,11 +15,12 @@ from analytics.folded import METERED, NEVER, Devices, Folded
 from analytics.heads import Heads
 from analytics.keep import keep_cells, last_cells
 from analytics.kept import LAYER_ROWS, Kept
-from analytics.kernels.segments import group_starts
+from analytics.kernels.segments import group_starts, stable_order
 from analytics.power import with_power
 from analytics.repeats import Repeats
 from analytics.table import Table, concat, sort_and_merge
 from telemetry.channels import Kind, Role
+from telemetry.columns import is_blank, known
 from telemetry.times import DAY_MS
 
 Int64 = NDArray[np.int64]
@@ -124,7 +125,7 @@ class Shelf:
         -------
         The readings that can be taken, and the mask of those set aside; repetitions of old readings are neither.
         """
-        order = np.argsort(table.device, kind="stable")
+        order = stable_order(table.device)
         d, t, seq = table.device[order], table.time_ms[order], table.seq[order]
         starts = group_starts(d)
         first = np.arange(len(t)) == starts
@@ -142,7 +143,10 @@ class Shelf:
             exact = (self.regions.end_of(d[old], t[old]) != LONG_AGO) & (t[old] >= before[old] - self._backfill_ms)
             refused[order[old]] = ~exact
         late = np.empty(len(t), np.bool_)
-        late[order] = (t < before) | ((t == before) & (seq < self._newest_seq_before(d, t, seq, running)))
+        again = t == before
+        if again.any():
+            again &= seq < self._newest_seq_before(d, t, seq, running)
+        late[order] = (t < before) | again
         taken = table.put(late=late).take(~refused)
         repeated = self.repeats.known(table, refused) if refused.any() else refused
         self.repeats.add(table)
@@ -167,7 +171,7 @@ class Shelf:
         """Put a batch of accepted readings, in order of arrival, into the kept rows; return what changed."""
         batch = with_power(batch, self.devices)
         new, _ = sort_and_merge(batch, self.devices.lane_rank)
-        head_of = self.heads.of(np.unique(new.device))
+        head_of = self.heads.of(new.device[np.r_[True, new.device[1:] != new.device[:-1]]])
         ahead = (new.time_ms > self.newest_ms[new.device]) | (
             (new.time_ms == self.newest_ms[new.device]) & (new.seq > self.newest_seq[new.device])
         )
@@ -188,26 +192,24 @@ class Shelf:
         """Return the devices with a register that falls among its last values."""
         order = np.lexsort((table.seq, table.time_ms, table.lane))
         fallen = []
-        for channel in self.kind.values:
-            if channel.role is not Role.REGISTER:
+        for channel, cell in zip(self.kind.values, table.values, strict=True):
+            if channel.role is not Role.REGISTER or is_blank(cell):
                 continue
-            cell = table.values[order, self.kind.value_index[channel.name]]
-            rows = order[~np.isnan(cell)]
-            level = cell[~np.isnan(cell)]
-            falls = (np.diff(level) < 0) & (table.lane[rows[1:]] == table.lane[rows[:-1]])
+            rows = order[known(cell)[order]]
+            falls = (np.diff(cell[rows]) < 0) & (table.lane[rows[1:]] == table.lane[rows[:-1]])
             fallen.append(table.device[rows[1:]][falls])
         return np.unique(np.concatenate(fallen)) if fallen else np.empty(0, np.int64)
 
     def _note_first_registers(self, new: Table) -> None:
         for register, first in self.devices.first_register_ms.items():
-            rows = ~np.isnan(new.values[:, self.kind.value_index[register]])
+            rows = known(new.values[self.kind.value_index[register]])
             np.minimum.at(first, new.lane[rows], new.time_ms[rows])
 
     def _fast(self, new: Table, head: Table) -> Change:
         self._note_first_registers(new)
         joined = concat([head, new])
         fresh = np.r_[np.zeros(len(head), np.bool_), np.ones(len(new), np.bool_)]
-        order = np.argsort(joined.device, kind="stable")
+        order = stable_order(joined.device)
         fresh = fresh[order]
         table = annotate(joined.take(order), fresh, self.devices)
         self.heads.put(last_cells(table, self.kind))
@@ -256,12 +258,12 @@ class Shelf:
         self.newest_seq[device[ahead]] = seq[ahead]
 
     def tidy(self) -> None:
-        """Join layers, and forget what no late reading can need any more once it is worth the work."""
-        self.kept.join(self.devices.lane_rank)
+        """Forget what no late reading can need any more once it is worth the work, and join layers."""
         horizon_ms = int(self.newest_ms.max(initial=LONG_AGO)) - self._reorder_ms
         first, again = self.kept.old_rows(horizon_ms)
-        if first > max(LAYER_ROWS, 2 * again):
+        if first > max(LAYER_ROWS // 2, 2 * again):
             self.compact(horizon_ms)
+        self.kept.join(self.devices.lane_rank)
 
     def compact(self, before_ms: int = NEVER) -> None:
         """Forget the rows that no late reading can need any more, in layers that hold nothing from `before_ms` on.
@@ -327,7 +329,7 @@ class Shelf:
         for register in METERED:
             if register not in self.kind.value_index:
                 continue
-            rows = np.flatnonzero(~np.isnan(base.values[:, self.kind.value_index[register]]))
+            rows = np.flatnonzero(known(base.values[self.kind.value_index[register]]))
             order = rows[np.lexsort((base.time_ms[rows], base.lane[rows]))]
             lane = base.lane[order]
             starts = group_starts(lane)

@@ -109,10 +109,10 @@ def recall(engine: Engine, entries: Iterable[Entry]) -> None:
     """Show a restored engine its last entries: it knows them when the broker delivers them again."""
     for entry in entries:
         if entry.type is EntryType.FRAME:
-            frame = entry.frame()
+            frame = entry.columns()
             one = engine.kinds[frame.kind.name]
-            in_time = frame.take(frame.flags & FLAG_FUTURE == 0)
-            one.shelf.repeats.add(to_table(in_time, one.lanes, engine.texts))
+            in_time = to_table([frame], one.lanes, engine.texts, frame.flags & FLAG_FUTURE == 0)
+            one.shelf.repeats.add(in_time)
     for one in engine.kinds.values():
         engine.refresh(one)
 
@@ -197,9 +197,8 @@ def _texts_of(table: Table, kind: Kind) -> Int64:
 
 
 def _renumbered(table: Table, kind: Kind, renumber: Int64) -> Table:
-    codes = table.codes.copy()
-    for i in _text_codes(kind):
-        codes[:, i] = renumber[codes[:, i]]
+    texts = _text_codes(kind)
     return table.put(
-        codes=codes, session=renumber[table.session], lane_session=renumber[table.lane_session]
+        codes=tuple(renumber[c] if i in texts else c for i, c in enumerate(table.codes)),
+        session=renumber[table.session], lane_session=renumber[table.lane_session]
     )

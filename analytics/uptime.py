@@ -4,7 +4,7 @@ Unknown is not down: time in which Voltair itself could not hear is no outage, a
 longer than `offline_after_s` once that time is taken away. Hours outside `open_hours` are excluded like maintenance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from analytics.figures import round_figure
 from analytics.held import heard, held
 from analytics.kernels.intervals import EMPTY, Int64, complement, intersect, length_ms, span, subtract, union
 from analytics.window import Window
+from telemetry.registry import Device
 from telemetry.times import format_time
 
 CAUSES = ("offline", "faulted", "unavailable")
@@ -96,7 +97,9 @@ def uptime_of(window: Window, exclusions: Sequence[Exclusion] = ()) -> list[Port
         device = listed.get(port)
         name = device.charge_point if device is not None and device.charge_point else f"port {port}"
         groups.setdefault(name, []).append(port)
-    answers = {port: _port_uptime(window, port, group, exclusions) for group in groups.values() for port in group}
+    answers = {
+        port: _port_uptime(window, listed, port, group, exclusions) for group in groups.values() for port in group
+    }
     return [answers[port] for port in ports]
 
 
@@ -108,9 +111,11 @@ def station_uptime(ports: Sequence[PortUptime]) -> float | None:
     return round_figure((minutes - sum(p.outage_min - p.excluded_min for p in ports)) / minutes)
 
 
-def _port_uptime(window: Window, port: str, group: list[str], exclusions: Sequence[Exclusion]) -> PortUptime:
+def _port_uptime(
+    window: Window, listed: Mapping[str, Device], port: str, group: list[str], exclusions: Sequence[Exclusion]
+) -> PortUptime:
     """Return the uptime of a port whose charge point also speaks for the ports of `group`."""
-    device = window.station.listed("port").get(port)
+    device = listed.get(port)
     first_ms = min((window.first_heard_ms[("port", p)] for p in group if ("port", p) in window.first_heard_ms),
                    default=None)
     service = service_span(window, device)
@@ -123,7 +128,7 @@ def _port_uptime(window: Window, port: str, group: list[str], exclusions: Sequen
     ]))
     runs = window.runs.get("port")
     causes = {
-        "offline": _silences(window, group, first_ms),
+        "offline": _silences(window, listed, group, first_ms),
         "faulted": held(runs, port, ("Faulted",)),
         "unavailable": subtract(held(runs, port, ("Unavailable",)), excluded),
     }
@@ -155,12 +160,11 @@ def _closed(window: Window) -> Int64:
     return complement(hours, window.from_ms, window.to_ms)
 
 
-def _silences(window: Window, group: list[str], first_ms: int | None) -> Int64:
+def _silences(window: Window, listed: Mapping[str, Device], group: list[str], first_ms: int | None) -> Int64:
     """Return the time from a last message to the next in which the charge point of `group` was proven silent."""
     end_ms = min(window.to_ms, window.now_ms)
     if first_ms is None or first_ms >= end_ms:
         return subtract(span(window.from_ms, end_ms), window.deaf_ms)
-    listed = window.station.listed("port")
     after_ms = max(window.station.offline_after_ms(listed.get(p)) for p in group)
     found = [subtract(span(window.from_ms, first_ms), window.deaf_ms)]
     known = heard(window.runs.get("port"), group)

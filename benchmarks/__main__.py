@@ -1,6 +1,7 @@
 """`./dev bench [WHAT]`: what Voltair costs and withstands.
 
 river (the default): the whole river, from a real broker to the API's counters.
+analytics: CPU from the journal to minutes and key figures, beside DuckDB and polars; memory per port.
 ingest: CPU for each message until it is acknowledged, against other clients.
 flow: readings sent at a steady rate through every role: what is kept up with, how late, in how much memory.
 simulate: a week of the largest simulated stations, on one core.
@@ -26,6 +27,7 @@ from pathlib import Path
 from benchmarks.advice import measure_advice
 from benchmarks.alert_latency import measure_latency
 from benchmarks.alerts import measure_alerts
+from benchmarks.analytics import measure_analytics
 from benchmarks.crash import measure_crash
 from benchmarks.dispatch import measure_dispatch
 from benchmarks.flow import measure_flow
@@ -50,6 +52,10 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     river = parts.add_parser("river")
     river.add_argument("--scenario", default="charging-day", help="what is published (see 'voltair scenarios')")
     river.add_argument("--duration", default="4h", help="how much of it")
+    analytics = parts.add_parser("analytics")
+    analytics.add_argument("--ports", type=int, default=340)
+    analytics.add_argument("--hours", type=float, default=24.0, help="of one reading per port and 10 s")
+    analytics.add_argument("--no-memory", action="store_true", help="leave out 1,000 and 100,000 ports")
     ingest = parts.add_parser("ingest")
     ingest.add_argument("--messages", type=int, default=40_000, help="waiting for each contender")
     flow = parts.add_parser("flow")
@@ -113,6 +119,7 @@ def main() -> None:
     chosen = parser.parse_args(arguments)
     measures: dict[str, Callable[[], Iterator[tuple[str, str]]]] = {
         "river": lambda: iter(measure_river(chosen.scenario, chosen.duration).items()),
+        "analytics": lambda: measure_analytics(chosen.ports, chosen.hours, memory=not chosen.no_memory),
         "ingest": lambda: measure_ingest(chosen.messages),
         "flow": lambda: measure_flow(chosen.rate, chosen.seconds, chosen.devices, chosen.store),
         "simulate": lambda: measure_simulate(chosen.days),

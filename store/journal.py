@@ -20,7 +20,7 @@ import msgspec
 from store.sqlite import connect
 from store.versions import check_version
 from telemetry.errors import FrameError, JournalError, JournalFull
-from telemetry.frame import Frame, decode_frame, encode_frame
+from telemetry.frame import Frame, FrameColumns, decode_columns, encode_frame, frame_of
 
 
 class EntryType(IntEnum):
@@ -85,8 +85,12 @@ class Entry:
         JournalError
             If it is damaged.
         """
+        return frame_of(self.columns())
+
+    def columns(self) -> FrameColumns:
+        """Decode the body of a FRAME entry by columns; errors as of `frame`."""
         try:
-            return decode_frame(self.body)
+            return decode_columns(self.body)
         except FrameError as error:
             raise JournalError(damaged(f"entry {self.number} of the journal", error)) from error
 

@@ -5,7 +5,7 @@ anything are kept, with a CRC over the whole, so a torn or altered frame is refu
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telemetry.channels import KINDS, Kind
+from telemetry.columns import blank, known
 from telemetry.errors import FrameError
 
 Int32 = NDArray[np.int32]
@@ -66,6 +67,25 @@ class Frame:
             self.kind, self.device[index], self.time_ms[index], self.seq[index], self.flags[index],
             self.values[index], self.codes[index], self.texts,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameColumns:
+    """A frame by columns, as it lies on disk: only those that hold anything."""
+
+    kind: Kind
+    device: Int32
+    time_ms: Int64
+    seq: Int64
+    flags: UInt16
+    """Where all readings have the same `seq` or flags, the column keeps it once."""
+    values: Mapping[int, Float64]
+    """Column of `Frame.values` -> (n,)"""
+    codes: Mapping[int, Int32]
+    texts: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.device)
 
 
 def empty_frame(kind: Kind) -> Frame:
@@ -144,8 +164,19 @@ def encode_frame(frame: Frame) -> bytes:
     return zlib.crc32(body).to_bytes(4, "little") + body
 
 
-def decode_frame(data: bytes) -> Frame:
-    """Return the frame that `encode_frame` wrote.
+def columns_of(frame: Frame) -> FrameColumns:
+    """Return a frame by columns, without those that hold nothing."""
+    values = {i: frame.values[:, i] for i in range(frame.values.shape[1])}
+    codes = {i: frame.codes[:, i] for i in range(frame.codes.shape[1])}
+    return FrameColumns(
+        frame.kind, frame.device, frame.time_ms, frame.seq, frame.flags,
+        {i: v for i, v in values.items() if known(v).any()}, {i: c for i, c in codes.items() if known(c).any()},
+        frame.texts,
+    )
+
+
+def decode_columns(data: bytes) -> FrameColumns:
+    """Return by columns the frame that `encode_frame` wrote.
 
     Raises
     ------
@@ -161,20 +192,36 @@ def decode_frame(data: bytes) -> Frame:
     if version != _VERSION:
         msg = f"frame version {version} is not {_VERSION}; read it with the Voltair release that wrote it"
         raise FrameError(msg)
-    kind = KINDS[kind_index]
-    full = np.full((n, len(kind.values)), np.nan)
-    if columns:
-        full[:, columns] = np.frombuffer(values, np.float64).reshape(len(columns), n).T
-    full_codes = np.full((n, len(kind.codes)), NO_CODE, np.int32)
-    if codes:
-        full_codes[:, codes] = np.frombuffer(code_bytes, np.int32).reshape(len(codes), n).T
-    return Frame(
-        kind,
+    return FrameColumns(
+        KINDS[kind_index],
         np.frombuffer(device, np.int32),
         np.frombuffer(time_ms, np.int64),
-        np.frombuffer(seq, np.int64) if seq else np.full(n, NO_SEQ, np.int64),
-        np.frombuffer(flags, np.uint16) if flags else np.zeros(n, np.uint16),
-        full,
-        full_codes,
+        np.frombuffer(seq, np.int64) if seq else blank(n, NO_SEQ, np.int64),
+        np.frombuffer(flags, np.uint16) if flags else blank(n, 0, np.uint16),
+        dict(zip(columns, np.frombuffer(values, np.float64).reshape(len(columns), n), strict=True)),
+        dict(zip(codes, np.frombuffer(code_bytes, np.int32).reshape(len(codes), n), strict=True)),
         tuple(texts),
     )
+
+
+def decode_frame(data: bytes) -> Frame:
+    """Return the frame that `encode_frame` wrote.
+
+    Raises
+    ------
+    FrameError
+        If the checksum, the version or a shape is wrong.
+    """
+    return frame_of(decode_columns(data))
+
+
+def frame_of(found: FrameColumns) -> Frame:
+    """Return a frame with all columns of its kind."""
+    kind, n = found.kind, len(found)
+    values = np.full((n, len(kind.values)), np.nan)
+    for column, cells in found.values.items():
+        values[:, column] = cells
+    codes = np.full((n, len(kind.codes)), NO_CODE, np.int32)
+    for column, states in found.codes.items():
+        codes[:, column] = states
+    return Frame(kind, found.device, found.time_ms, found.seq, found.flags, values, codes, found.texts)

@@ -29,8 +29,8 @@ def union(intervals: Int64) -> Int64:
     (k, 2) sorted, disjoint; intervals that touch are one.
     """
     kept = intervals[intervals[:, 0] < intervals[:, 1]]
-    if not len(kept):
-        return EMPTY
+    if len(kept) < 2:
+        return kept if len(kept) else EMPTY
     kept = kept[np.argsort(kept[:, 0], kind="stable")]
     reach = np.maximum.accumulate(kept[:, 1])
     first = np.flatnonzero(np.r_[True, kept[1:, 0] > reach[:-1]])
@@ -54,7 +54,13 @@ def held_by_all(sets: Sequence[Int64]) -> Int64:
 
 def intersect(a: Int64, b: Int64) -> Int64:
     """Return the time that lies in both sets."""
-    return held_by_all((a, b))
+    if not len(a) or not len(b):
+        return EMPTY
+    if len(a) > 1 and len(b) > 1:
+        return held_by_all((a, b))
+    few, many = (a, b) if len(a) == 1 else (b, a)
+    clipped = np.column_stack((np.maximum(many[:, 0], few[0, 0]), np.minimum(many[:, 1], few[0, 1])))
+    return union(clipped)
 
 
 def complement(a: Int64, start_ms: int, end_ms: int) -> Int64:

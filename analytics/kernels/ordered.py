@@ -8,7 +8,6 @@ vehicles draw.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heapreplace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,8 @@ Int64 = NDArray[np.int64]
 
 TOLERANCE = 1e-6
 """Of a limit, in its unit: what rounding may add."""
+AT_ONCE = 256
+"""Rises that are looked at together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,11 +95,14 @@ class _Given:
         self._square = (self._weight * self._weight.conj()).real
         self._most_2 = np.where(limits.most < 0, -1.0, (limits.most + TOLERANCE) ** 2)
         self._rates = demand.rates_a
+        self._rate = np.zeros((len(self._rates), max(map(len, self._rates), default=0)))
+        for port, rates in enumerate(self._rates):
+            self._rate[port, : len(rates)] = rates
         self._served = demand.served_kwh
-        self._top = [
+        self._top = np.array([
             min(int(np.searchsorted(r, w)), len(r) - 1) for r, w in zip(self._rates, demand.wanted_a, strict=True)
-        ]
-        self._level = [0] * len(self._rates)
+        ], np.int64)
+        self._level = np.zeros(len(self._rates), np.int64)
         self._sum = np.zeros(len(limits.most), np.complex128)
         self.current_a = np.zeros(len(self._rates))
 
@@ -110,32 +114,48 @@ class _Given:
     def raise_to_most(self, port: int) -> None:
         """Give a port that has nothing the highest of its rates that fits."""
         fits = int(np.searchsorted(self._rates[port], self._room_a(port), side="right")) - 1
-        self._set(port, min(max(fits, 0), self._top[port]))
+        self._set(port, min(max(fits, 0), int(self._top[port])))
 
     def raise_lowest(self, ports: Int64) -> None:
-        """Raise the lowest port to its next rate, again and again, until none can be raised (max-min fair)."""
-        queue = [(float(self.current_a[p]), float(self._served[p]), p) for p in ports.tolist()]
-        heapify(queue)
-        while queue:
-            _, served, port = queue[0]
-            if self._level[port] < self._top[port] and self._fits(port, self._level[port] + 1):
-                self._set(port, self._level[port] + 1)
-                heapreplace(queue, (float(self.current_a[port]), served, port))
-            else:
-                heappop(queue)
+        """Raise the lowest port to its next rate, again and again, until none can be raised (max-min fair).
+
+        A port that cannot be raised when it is the lowest is left as it is from there on. All steps stand in order
+        beforehand; those that fit one after the other are taken at once, and so are ports that are left as they are.
+        """
+        port, level = self._steps(ports)
+        while len(port):
+            now = port[:AT_ONCE]
+            rise = self._rate[now, level[: len(now)] + 1] - self._rate[now, level[: len(now)]]
+            adds = self._weight[now] * rise[:, None]
+            sums = np.cumsum(np.concatenate([self._sum[None], adds]), axis=0)[1:]
+            fit = _leading(self._holds(sums, now))
+            if fit:
+                self._sum = sums[fit - 1]
+                np.maximum.at(self._level, now[:fit], level[:fit] + 1)
+                self.current_a[now[:fit]] = self._rate[now[:fit], self._level[now[:fit]]]
+            left = _leading(~self._holds(self._sum + adds[fit:], now[fit:]))
+            stay = np.ones(len(port), np.bool_)
+            stay[:fit] = False
+            stay &= ~np.isin(port, now[fit : fit + left])
+            port, level = port[stay], level[stay]
+
+    def _steps(self, ports: Int64) -> tuple[Int64, Int64]:
+        """Return port and level of all rises, the lowest first; of two equal ones the port with less energy."""
+        count = np.maximum(self._top[ports] - self._level[ports], 0)
+        port = np.repeat(ports, count)
+        level = self._level[port] + np.arange(len(port)) - np.repeat(np.cumsum(count) - count, count)
+        order = np.lexsort((port, self._served[port], self._rate[port, level]))
+        return port[order], level[order]
+
+    def _holds(self, sums: Complex128, ports: Int64) -> NDArray[np.bool_]:
+        """Return (m,) whether the limits that a port adds to hold at the sums (m, k) beside it."""
+        held = (sums * sums.conj()).real <= self._most_2
+        return np.asarray((held | (self._square[ports] == 0)).all(axis=1))
 
     def _set(self, port: int, level: int) -> None:
-        self._sum = self._after(port, level)
-        self._level[port], self.current_a[port] = level, self._rates[port][level]
-
-    def _after(self, port: int, level: int) -> Complex128:
-        rise = self._rates[port][level] - self.current_a[port]
-        return np.asarray(self._sum + self._weight[port] * rise)
-
-    def _fits(self, port: int, level: int) -> bool:
-        after = self._after(port, level)
-        touched = self._square[port] > 0
-        return bool((((after * after.conj()).real <= self._most_2) | ~touched).all())
+        rate = self._rate[port, level]
+        self._sum = self._sum + self._weight[port] * (rate - self.current_a[port])
+        self._level[port], self.current_a[port] = level, rate
 
     def _room_a(self, port: int) -> float:
         """Return by how much a port can be raised: where the first limit is met, |sum + t w|^2 = L^2."""
@@ -148,3 +168,8 @@ class _Given:
         if (rest < 0).any():
             return -1.0
         return float((np.sqrt(half**2 + rest) - half).min())
+
+
+def _leading(mask: NDArray[np.bool_]) -> int:
+    """Return how many cells are true before the first that is not."""
+    return len(mask) if mask.all() else int(mask.argmin())

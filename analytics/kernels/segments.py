@@ -121,6 +121,13 @@ def spread_line(pieces: Pieces, v0: Float64, v1: Float64, length_ms: Int64, scal
     )
 
 
+def stable_order(key: NDArray[np.int64]) -> Int64:
+    """Return the stable order of whole numbers from 0 to below 2^32, by radix sort: 16 bits at a time."""
+    order: Int64 = (key & 0xFFFF).astype(np.uint16).argsort(kind="stable")
+    high = (key >> 16).astype(np.uint16)
+    return order[high[order].argsort(kind="stable")] if high.any() else order
+
+
 def last_valid(valid: NDArray[np.bool_], group_start: Int64) -> Int64:
     """Return for each row the index of the last valid row at or before it in its group, -1 where there is none.
 

@@ -16,7 +16,7 @@ from analytics.shelf import Shelf
 from store.buckets import empty_of
 from store.journal import DeviceKey
 from telemetry.channels import KIND_BY_NAME, MACHINE_STATE, PORT, PORT_STATUS, Kind
-from telemetry.frame import FLAG_RETAINED, NO_CODE, Frame
+from telemetry.frame import FLAG_RETAINED, NO_CODE, Frame, columns_of
 from telemetry.registry import Registry, registry_from_tables
 
 TABLES = {
@@ -103,7 +103,9 @@ class Folding:
             if not mine:
                 continue
             kind = one.shelf.kind
-            table = to_table(frame_of(kind, mine, self.index), one.lanes, self.texts)
+            table = to_table(
+                [columns_of(frame_of(kind, mine, self.index))], one.lanes, self.texts, np.ones(len(mine), np.bool_)
+            )
             one.shelf.devices = make_devices(
                 kind, self.keys, self.registry, one.lanes, self.texts, one.shelf.devices
             )

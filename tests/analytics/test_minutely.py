@@ -9,6 +9,7 @@ from naive.streams import reading
 from naive.windows import station_of
 
 from analytics.judge import idle_ends
+from telemetry.points import NO_INT
 
 sys.path.insert(0, str(Path(__file__).parent))
 from journalled import T0, River, port
@@ -117,3 +118,50 @@ def test_rows_go_out_when_their_period_is_over_and_again_when_corrected(tmp_path
     again = river.rows("port_1m")[before:]
     assert len(again) == 1
     assert np.nansum(np.asarray(again[0].fields["Faulted_s"], np.float64)) == 30
+
+
+def last_rows(river: River) -> dict[tuple[object, ...], dict[str, object]]:
+    """Return what a series store holds in the end: of each field what went out last; a missing one changes nothing.
+
+    A state that a device was not in is missing at first, and 0 where it had to be taken back.
+    """
+    held: dict[tuple[object, ...], dict[str, object]] = {}
+    for measurement in ("port_1m", "port_15m", "charging_station_1m", "charging_station_15m", "session"):
+        for points in river.rows(measurement):
+            for i, time_ms in enumerate(points.time_ms.tolist()):
+                place = (measurement, time_ms, int(points.seq[i]), *sorted((k, v[i]) for k, v in points.tags.items()))
+                found = {name: str(column[i]) for name, column in points.fields.items()}
+                missing = ("nan", "None", str(NO_INT))
+                held.setdefault(place, {}).update({k: v for k, v in found.items() if v not in missing})
+    return {
+        place: {k: v for k, v in row.items() if v != "0.0" or not k.endswith("_s")} for place, row in held.items()
+    }
+
+
+def test_a_backlog_read_at_once_leaves_the_rows_that_were_made_as_it_came(tmp_path: Path) -> None:
+    """Live: each reading ends a segment that began in a minute whose row is out."""
+    states = ("Available", "Preparing", "Charging", "Finishing")
+    stream = [
+        port(f"p{p}", 7 * i + p, states[(i // 11 + p) % 4], power_kw=float(i % 5), energy_kwh=10 + i / 7)
+        for i in range(150) for p in range(2)
+    ]
+    held, out = [], []
+    for name in ("as it came", "at once"):
+        river = River(tmp_path / name, stream, mode="live")
+        river.put_registry({"stations": {"s": {"kind": "charging", "ports": [{"id": "p0"}, {"id": "p1"}]}}})
+        for row in stream:
+            river.clock_ms = int(row["time_ms"])
+            river.write([row])
+            river.tick(step_ms=100)
+            if name == "as it came":
+                river.analytics.step()
+        for _ in range(7):
+            river.tick(step_ms=10_000)
+        while river.analytics.step():
+            pass
+        river.analytics.commit()
+        held.append(last_rows(river))
+        out.append(sum(len(p) for p in river.rows("port_1m")))
+    assert held[0] == held[1]
+    assert {place[0] for place in held[0]} >= {"port_1m", "charging_station_1m", "session"}
+    assert out[1] < out[0] / 2

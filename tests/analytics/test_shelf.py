@@ -10,7 +10,7 @@ from naive.fold import naive_fold
 from naive.readings import Reading
 from naive.streams import Stream, deliveries, reading, streams
 
-from analytics import kept, shelf
+from analytics import heads, kept, shelf
 
 sys.path.insert(0, str(Path(__file__).parent))
 from folding import Folding
@@ -76,6 +76,8 @@ def test_any_order_of_joining_and_forgetting_layers_equals_the_naive_twin(data: 
         patch.setattr(kept, "SMALL_LAYERS", 2)
         patch.setattr(kept, "LAYER_ROWS", 8)
         patch.setattr(shelf, "LAYER_ROWS", 4)
+        patch.setattr(heads, "PARTS", data.draw(st.integers(1, 3)))
+        patch.setattr(heads, "ROWS", data.draw(st.integers(0, 6)))
         for batch in batches:
             folding.feed(batch)
             match data.draw(st.sampled_from(["nothing", "tidy", "save", "forget"])):

@@ -6,7 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.kernels.segments import cut_at_minutes, group_starts, last_valid, spread_even, spread_line
+from analytics.kernels.segments import (
+    cut_at_minutes,
+    group_starts,
+    last_valid,
+    spread_even,
+    spread_line,
+    stable_order,
+)
 from telemetry.times import MINUTE_MS
 
 starts = st.integers(0, 4 * 10**12)
@@ -60,3 +67,8 @@ def test_last_valid_looks_back_within_the_group_only(rows: list[tuple[int, bool]
     for i, (g, _) in enumerate(rows):
         back = [j for j in range(i + 1) if rows[j] == (g, True)]
         assert found[i] == (back[-1] if back else -1)
+
+
+@given(st.lists(st.one_of(st.integers(0, 3), st.sampled_from([65_535, 65_536, 65_537, 2**32 - 1]))))
+def test_the_order_by_radix_is_the_stable_order(keys: list[int]) -> None:
+    assert stable_order(np.array(keys, np.int64)).tolist() == sorted(range(len(keys)), key=keys.__getitem__)
