@@ -66,7 +66,7 @@ def _checkpoint_kind(engine: Engine, name: str, one: KindState, out: Checkpoint)
         body = RunBody(
             states[run.state] if run.state >= 0 else "", run.charging, engine.texts.all[run.session], run.energy_n,
             None if np.isnan(run.peak_kw) else run.peak_kw, engine.texts.all[max(run.stop_reason, 0)],
-            engine.texts.all[max(run.error_code, 0)],
+            engine.texts.all[max(run.error_code, 0)], run.quiet_ms,
         )
         out.runs.append((place.station, name, place.device, key[1], key[2], key[1] + run.length_ms,
                          msgspec.msgpack.encode(body)))

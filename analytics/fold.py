@@ -177,7 +177,11 @@ def _fold_time(table: Table, counted: Mask, devices: Devices, out: Folded) -> No
     row = row[row > 0] - 1
     row = row[(table.device[row] == table.device[row + 1]) & ~table.death[row]]
     t0 = table.time_ms[row]
-    length = np.minimum(table.time_ms[row + 1] - t0, devices.offline_after_ms[table.device[row]])
+    gap = table.time_ms[row + 1] - t0
+    length = np.minimum(gap, devices.offline_after_ms[table.device[row]])
+    silent = gap > length
+    if silent.any():
+        out.add_run("quiet_ms", row[silent], length[silent])
     row, t0, length = row[length > 0], t0[length > 0], length[length > 0]
     if not len(row):
         return

@@ -22,6 +22,15 @@ def held(runs: Runs | None, device: str, states: Collection[str]) -> Int64:
     return _time(runs, at[chosen])
 
 
+def last_message(runs: Runs | None, devices: Collection[str], silent_ms: int) -> int:
+    """Return the last message of any of the devices before they fell silent; `silent_ms` where no run tells of it."""
+    if runs is None:
+        return silent_ms
+    at = _of(runs, devices)
+    at = at[runs.end_ms[at] <= silent_ms]
+    return int(runs.last_ms[at].max()) if len(at) else silent_ms
+
+
 def _of(runs: Runs, devices: Collection[str]) -> Int64:
     """Return the rows of devices, which stand together and in order."""
     rows = sorted(runs.devices.index(name) for name in set(devices) & set(runs.devices))

@@ -77,28 +77,6 @@ def load_window(
     )
 
 
-def load_outages(reader: StateReader, registry: Registry, station: str, from_ms: int, to_ms: int) -> Window:
-    """Load what uptime and sessions need: all runs, and of the minutes only the readings next to silences.
-
-    Parameters
-    ----------
-    from_ms, to_ms
-        Whole minutes, up to years apart.
-    """
-    window = load_window(reader, registry, station, from_ms, to_ms, with_minutes=False)
-    runs = window.runs.get("port")
-    if runs is None or not len(runs):
-        return window
-    listed = window.station.listed("port")
-    after_ms = np.array([window.station.offline_after_ms(listed.get(d)) for d in runs.devices], np.int64)[runs.device]
-    goes_on = np.r_[(runs.device[1:] == runs.device[:-1]) & (runs.start_ms[1:] <= runs.end_ms[:-1]), False]
-    last_ms = runs.end_ms[~goes_on]
-    hours = np.unique(np.concatenate((last_ms, last_ms - after_ms[~goes_on])) // HOUR_MS) * HOUR_MS
-    hours = hours[(hours + HOUR_MS > from_ms) & (hours < to_ms)]
-    blocks = [b for h in hours.tolist() for b in reader.blocks(station, "port", h, h + 1, "readings".__eq__)]
-    return replace(window, minutes={"port": join_buckets(blocks)})
-
-
 def load_sessions(reader: StateReader, registry: Registry, station: str, from_ms: int, to_ms: int) -> Window:
     """Load what sessions need: all runs, and minutes only where a port's energy may be 0 or not measured.
 
@@ -219,6 +197,8 @@ def _columns(table: DeviceTable, rows: list[RunRow], now_ms: int) -> Runs:
     seq = np.array([r.start_seq for r in rows], np.int64)
     end = np.array([r.end_ms for r in rows], np.int64)
     current = (start == table.arrays["run_ms"][device]) & (seq == table.arrays["run_seq"][device])
+    last = end - np.array([r.body.quiet_ms for r in rows], np.int64)
+    last = np.where(current, table.arrays["newest_ms"][device], last)
     end = np.where(current, np.maximum(end, _hold_until(table, now_ms)[device]), end)
     kept = np.flatnonzero((end > start) | current)
     bodies = [rows[i].body for i in kept]
@@ -228,6 +208,7 @@ def _columns(table: DeviceTable, rows: list[RunRow], now_ms: int) -> Runs:
         start_ms=start[kept],
         start_seq=seq[kept],
         end_ms=end[kept],
+        last_ms=last[kept],
         state=tuple(b.state for b in bodies),
         in_charge=np.array([b.charging for b in bodies], np.bool_),
         session_id=tuple(b.session for b in bodies),

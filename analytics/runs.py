@@ -27,6 +27,8 @@ class Run:
     session: int = 0
     """Text id."""
     length_ms: int = 0
+    quiet_ms: int = 0
+    """The part of it after its last message, where a silence ended it."""
     energy_n: int = 0
     peak_kw: float = float("nan")
     stop_reason: int = -1
@@ -49,6 +51,7 @@ class _Rows:
     stop_reason: Int64
     error_code: Int64
     length_ms: Int64
+    quiet_ms: Int64
     energy_n: Int64
 
 
@@ -90,15 +93,14 @@ class RunBook:
         self._waiting.append(_Rows(
             t.device[first], t.run_ms[first], t.run_seq[first], row >= 0, t.state[row], t.charging[row],
             t.session[row], peak_kw, text(stop), text(error),
-            np.add.reduceat(_per_row(change.after, n, "ms"), first),
-            np.add.reduceat(_per_row(change.after, n, "energy_n"), first),
+            *(np.add.reduceat(_per_row(change.after, n, column), first) for column in ("ms", "quiet_ms", "energy_n")),
         ))
 
     def _take_away(self, before: Folded, table: Table, after: Table) -> None:
         """Subtract what the rows of a table have added; runs that are not there after the change are gone."""
         self.settle()
         group, keys = _groups(table)
-        for column, attribute in (("ms", "length_ms"), ("energy_n", "energy_n")):
+        for column, attribute in (("ms", "length_ms"), ("quiet_ms", "quiet_ms"), ("energy_n", "energy_n")):
             total = np.zeros(len(keys), np.int64)
             np.add.at(total, group, _per_row(before, len(table), column))
             for k in np.flatnonzero(total).tolist():
@@ -130,11 +132,11 @@ class RunBook:
 
         stop, error = last(r.stop_reason >= 0), last(r.error_code >= 0)
         row = last(r.fresh)
-        for k, (device, run_ms, run_seq, at, state, charging, session, peak, length, energy) in enumerate(zip(
+        for k, (device, run_ms, run_seq, at, state, charging, session, peak, length, quiet, energy) in enumerate(zip(
             r.device[starts].tolist(), r.run_ms[starts].tolist(), r.run_seq[starts].tolist(), row.tolist(),
             r.state[row].tolist(), r.charging[row].tolist(), r.session[row].tolist(),
             np.fmax.reduceat(r.power_kw, starts).tolist(),
-            np.add.reduceat(r.length_ms, starts).tolist(), np.add.reduceat(r.energy_n, starts).tolist(), strict=True,
+            *(np.add.reduceat(c, starts).tolist() for c in (r.length_ms, r.quiet_ms, r.energy_n)), strict=True,
         )):
             key = (device, run_ms, run_seq)
             run = self._get(key) if at >= 0 or length or energy else None
@@ -149,6 +151,7 @@ class RunBook:
                 self.gone.discard(key)
             if run is not None:
                 run.length_ms += length
+                run.quiet_ms += quiet
                 run.energy_n += energy
                 self.dirty.add(key)
 

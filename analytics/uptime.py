@@ -12,7 +12,7 @@ import numpy as np
 
 from analytics.counted import counted, service_span
 from analytics.figures import round_figure
-from analytics.held import heard, held
+from analytics.held import heard, held, last_message
 from analytics.kernels.intervals import EMPTY, Int64, complement, intersect, length_ms, span, subtract, union
 from analytics.window import Window
 from telemetry.registry import Device
@@ -169,27 +169,8 @@ def _silences(window: Window, listed: Mapping[str, Device], group: list[str], fi
     found = [subtract(span(window.from_ms, first_ms), window.deaf_ms)]
     known = heard(window.runs.get("port"), group)
     for start_ms, next_ms in complement(known, max(first_ms, window.from_ms), end_ms).tolist():
-        # A device is heard until `offline_after_s` after its last message, unless its last will ended it.
-        # At the window's edge a silence has begun before; its part in the window needs no such thought.
-        died = start_ms == window.from_ms or _died(window, group, start_ms, next_ms, after_ms)
-        lost = span(start_ms if died else start_ms - after_ms, next_ms)
+        lost = span(last_message(window.runs.get("port"), group, start_ms), next_ms)
         proven = subtract(lost, window.deaf_ms)
         if length_ms(proven) == length_ms(lost) or length_ms(proven) > after_ms:
             found.append(proven)
     return union(np.concatenate(found))
-
-
-def _died(window: Window, group: list[str], end_ms: int, next_ms: int, after_ms: int) -> bool:
-    """Return whether the group was heard until `end_ms` by a message of that moment and not by an earlier one.
-
-    Told from the minutes that begin after the earlier one: a silence has no reading in them. A minute that also holds
-    the next message tells nothing; then silence is assumed.
-    """
-    minutes = window.minutes.get("port")
-    if minutes is None or "readings" not in minutes.columns:
-        return False
-    rows = [i for i, d in enumerate(minutes.devices) if d in group]
-    start, width = minutes.start_ms, minutes.width_ms
-    at = (start > end_ms - after_ms) & (start <= end_ms) & (start + width <= max(next_ms, end_ms))
-    at &= np.isin(minutes.device, rows) & (minutes.columns["readings"] > 0)
-    return bool(at.any())

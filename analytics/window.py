@@ -25,6 +25,8 @@ class Runs:
     """Orders runs that start in the same millisecond; -1 where the reading had no `seq`."""
     end_ms: Int64
     """End of the run, at most `now`."""
+    last_ms: Int64
+    """Last message of the run: its end, or before that where a silence ended it."""
     state: tuple[str, ...]
     """(n,) name of the state; "" where unknown."""
     in_charge: NDArray[np.bool_]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analytics.advice import ADVICE_TYPES
 from analytics.alerts import AlertKey, states_of
 from analytics.groups import group_of
-from analytics.loading import load_outages, load_sessions, load_window
+from analytics.loading import load_sessions, load_window
 from analytics.rules.lifecycle import AlertState
 from analytics.window import Window
 from api.problems import Problem
@@ -180,7 +180,8 @@ class Sources:
         Problem
             503 where analytics has not made its file yet.
         """
-        return load_outages(self._analysed(station), self.registry(), station, *_minutes(from_ms, to_ms))
+        minutes = _minutes(from_ms, to_ms)
+        return load_window(self._analysed(station), self.registry(), station, *minutes, with_minutes=False)
 
     def sessions(self, station: str, from_ms: int, to_ms: int) -> Window:
         """Return what sessions are made from, for the whole minutes of `[from_ms, to_ms)`; months are cheap.

@@ -18,7 +18,7 @@ from telemetry.errors import StoreError
 from telemetry.registry import Registry, registry_from_json
 from telemetry.times import HOUR_MS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -52,6 +52,8 @@ class RunBody(msgspec.Struct, frozen=True, array_like=True):
     peak_kw: float | None
     stop_reason: str
     error_code: str
+    quiet_ms: int
+    """The part of it after its last message, where a silence ended it; 0 while it goes on."""
 
 
 @dataclass(frozen=True, slots=True)

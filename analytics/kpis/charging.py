@@ -113,7 +113,8 @@ def charging_kpis(window: Window, exclusions: Sequence[Exclusion] = ()) -> KpiAn
                "no port drew power in the window")
     lost_kpis(window, sheet, [
         LostPort(
-            rated_kw=ports[name].rated_kw, energy_kwh=ports[name].energy_n / 1e9 if ports[name].energy_known else None,
+            rated_kw=ports[name].rated_kw, counts=spans[name],
+            energy_kwh=ports[name].energy_n / 1e9 if ports[name].energy_known else None,
             up_ms=ports[name].up_ms, outages=uptimes[name].outages if name in uptimes else (),
             sessions=sessions[name],
         )

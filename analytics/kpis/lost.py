@@ -19,6 +19,8 @@ class LostPort:
     """What the estimate needs of one port."""
 
     rated_kw: float | None
+    counts: Int64
+    """When it counts: in service, while the station is open."""
     energy_kwh: float | None
     """Delivered in the window; None where it is not measured."""
     up_ms: int
@@ -34,7 +36,7 @@ def lost_kpis(window: Window, sheet: Sheet, ports: Sequence[LostPort]) -> None:
     lost energy = sum over ports of rated power x lost time x (delivered energy / sum of rated power x up time of all
     ports): a lost hour of a port is taken to have been used as an hour in which ports were up. Lost time: outages that
     are not excluded, and the time that vehicles stayed beyond `allowed_idle_s`, which is taken to lie at the end of
-    their stay. Money: at the mean tariff of the lost time.
+    their stay; of both what lies in the time in which the port counts. Money: at the mean tariff of the lost time.
     """
     capacity_kwh = sum((p.rated_kw or 0.0) * p.up_ms / HOUR_MS for p in ports)
     energy_kwh = [p.energy_kwh for p in ports if p.energy_kwh is not None]
@@ -47,7 +49,7 @@ def lost_kpis(window: Window, sheet: Sheet, ports: Sequence[LostPort]) -> None:
         sheet.put("lost_energy_kwh", None, reason)
         sheet.put("lost_money", None, reason)
         return
-    lost = [_lost_time(window, p) for p in ports]
+    lost = [_lost_time(p) for p in ports]
     used = sum(energy_kwh) / capacity_kwh
     lost_kwh = used * sum((p.rated_kw or 0.0) * length_ms(time) / HOUR_MS for p, time in zip(ports, lost, strict=True))
     sheet.put("lost_energy_kwh", lost_kwh)
@@ -59,13 +61,13 @@ def lost_kpis(window: Window, sheet: Sheet, ports: Sequence[LostPort]) -> None:
     sheet.put("lost_money", lost_kwh * price, "tariff_per_kwh has no price for the lost time: give its hours a price")
 
 
-def _lost_time(window: Window, port: LostPort) -> Int64:
+def _lost_time(port: LostPort) -> Int64:
     down = [span(o.from_ms, o.to_ms) for o in port.outages if not o.excluded]
     blocked = [
         span(s.end_ms - round(1000 * s.overstay_s), s.end_ms)
         for s in port.sessions if s.end_ms is not None and s.overstay_s
     ]
-    return intersect(union(np.concatenate([EMPTY, *down, *blocked])), span(window.from_ms, window.to_ms))
+    return intersect(union(np.concatenate([EMPTY, *down, *blocked])), port.counts)
 
 
 def _mean_price(window: Window, times: Int64) -> float:

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from journalled import T0, River, port
 from naive.streams import reading
 
-from analytics.loading import load_outages, load_sessions, load_window
+from analytics.loading import load_sessions, load_window
 from analytics.sessions import sessions_ending, sessions_of
 from analytics.uptime import uptime_of
 from analytics.window import Window
@@ -72,7 +72,7 @@ def test_outages_alone_give_the_same_uptime(tmp_path: Path) -> None:
     span = (T0, T0 + 2_000 * 60_000)
     registry = river.analytics.engine.registry
     whole = uptime_of(load_window(reader, registry, "s", *span))
-    assert uptime_of(load_outages(reader, registry, "s", *span)) == whole
+    assert uptime_of(load_window(reader, registry, "s", *span, with_minutes=False)) == whole
     assert [(o.cause, round((o.to_ms - o.from_ms) / 60_000)) for o in whole[0].outages] == [
         ("offline", 41), ("faulted", 30), ("offline", 101), ("offline", 21),
     ]

@@ -49,6 +49,7 @@ def runs_of(rows: Sequence[Mapping[str, Any]]) -> Runs:
         start_ms=np.array([r["start_ms"] for r in rows], np.int64),
         start_seq=np.array([r.get("start_seq", -1) for r in rows], np.int64),
         end_ms=np.array([r["end_ms"] for r in rows], np.int64),
+        last_ms=np.array([r.get("last_ms", r["end_ms"]) for r in rows], np.int64),
         state=tuple(r["state"] for r in rows),
         in_charge=np.array([r.get("in_charge", r["state"] == "Charging") for r in rows], np.bool_),
         session_id=tuple(r.get("session_id", "") for r in rows),

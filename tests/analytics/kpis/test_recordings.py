@@ -154,7 +154,8 @@ def test_uptime_of_the_ocpp_log(data_dir: Path) -> None:
         start = times[0]
         for a, b in zip(times, [*times[1:], end_ms], strict=True):
             if b - a > 300_000 or b == end_ms:
-                runs.append({"device": name, "start_ms": start, "end_ms": min(a + 300_000, b), "state": "Available"})
+                runs.append({"device": name, "start_ms": start, "end_ms": min(a + 300_000, b), "last_ms": a,
+                             "state": "Available"})
                 start = b
     station = station_of("charging", ports=[{"id": n, "commissioned": "2025-10-01"} for n in sorted(called)])
     window = window_of(station, 0, from_ms=from_ms, to_ms=end_ms, now_ms=end_ms, runs={"port": runs_of(runs)},
