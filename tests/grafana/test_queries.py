@@ -152,6 +152,21 @@ def test_sessions_and_devices_are_those_of_the_api(filled: Filled) -> None:
     assert unlisted == pier["devices"]["unregistered"] == 1
 
 
+@pytest.mark.parametrize(
+    ("board", "title", "kind"),
+    [("charging", "Ports", "port"), ("air", "Compressors", "compressor"), ("customers", "Meters", "air_meter")],
+)
+def test_a_table_of_devices_has_a_row_for_each_and_no_other(
+    filled: Filled, board: str, title: str, kind: str
+) -> None:
+    """Queries of a table become one where station and device are the same, and a row of their own where not."""
+    found = filled.asker.panel(panel_of(board, title), 7 * DAY_MS, {"station": list(STATIONS)})
+    assert {(s["tags"]["station"], s["tags"]["device"]) for s in found} == {
+        (station, d["device"]) for station in STATIONS
+        for d in filled.river.get(f"stations/{station}")["devices"] if d["kind"] == kind
+    }
+
+
 @pytest.mark.parametrize("name", BOARDS)
 def test_variables_offer_their_stations(filled: Filled, name: str) -> None:
     want = {"charging": CHARGING, "port": CHARGING, "air": AIR, "customers": AIR, "leaks": AIR}.get(
