@@ -84,7 +84,7 @@ class Analytics:
 
     def step(self) -> bool:
         """Take the next entries of the journal; return whether there were any."""
-        entries = self.reader.read(self.engine.cursor, limit_readings=50_000)
+        entries = self.reader.read(self.engine.cursor, limit_readings=200_000)
         pieces = _to_ticks(entries)
         last_tick = max((i for i, piece in enumerate(pieces) if piece[-1].type is EntryType.TICK), default=-1)
         for i, piece in enumerate(pieces):
