@@ -213,17 +213,16 @@ class Alerts:
             (r.input.device_kinds for r in rules.values()
              if isinstance(r.input, SilenceInput) and r.input.scope == "station"), (),
         )
+        limits = _Limits(limit_ms)
         for item in news:
             label = f"{item.kind}/{item.device}"
             group = station if item.kind in grouped else f"{station}/{label}"
             state = self.silence.get(group, SilenceState())
-            limits = {d: limit_ms(*d.split("/")) for d in {*state.offline, label}}
             state, samples = silence_step(state, label, item.time_ms, offline=item.offline, offline_after_ms=limits)
             self.silence[group] = state
             self._silence_samples(station, rules, samples)
         state = self.silence.get(station, SilenceState())
         if state.excused:
-            limits = {d: limit_ms(*d.split("/")) for d in state.offline}
             self.silence[station], samples = silence_advance(state, to_ms, limits)
             self._silence_samples(station, rules, samples)
 
@@ -254,6 +253,18 @@ class Alerts:
             self.states.setdefault(key.station, {})[key] = state
         self.silence = {k: msgspec.convert(v, SilenceState) for k, v in silence.items()}
         self._seen = {k: np.frombuffer(v, np.int8).copy() for k, v in seen.items()}
+
+
+class _Limits(dict[str, int]):
+    """`kind/device` -> its limit of silence [ms], looked up when it is asked for first."""
+
+    def __init__(self, limit_ms: Callable[[str, str], int]) -> None:
+        super().__init__()
+        self._limit_ms = limit_ms
+
+    def __missing__(self, label: str) -> int:
+        found = self[label] = self._limit_ms(*label.split("/"))
+        return found
 
 
 def _plain_devices(sample: Sample) -> Sample:

@@ -1,4 +1,4 @@
-"""Devices that did nothing but speak: most of them, most of the time, so that no set of time has to be made for each."""
+"""Devices that did nothing but speak, as most do most of the time: no set of time has to be made for each."""
 
 from collections.abc import Collection
 

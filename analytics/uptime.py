@@ -108,15 +108,16 @@ def uptime_of(window: Window, exclusions: Sequence[Exclusion] = ()) -> list[Port
 
 def _always_up(window: Window) -> frozenset[str]:
     """Return the ports that had no outage: known from before the window, heard throughout, never down."""
-    found = steady(window.runs.get("port"), window.from_ms, min(window.to_ms, window.now_ms), ("Faulted", "Unavailable"))
+    end_ms = min(window.to_ms, window.now_ms)
+    found = steady(window.runs.get("port"), window.from_ms, end_ms, ("Faulted", "Unavailable"))
     first_ms = window.first_heard_ms
     return frozenset(p for p in found if first_ms.get(("port", p), window.now_ms) <= window.from_ms)
 
 
 def _whole(window: Window, listed: Mapping[str, Device], port: str) -> PortUptime:
     """Return the uptime of a port without outages."""
-    service = intersect(service_span(window, listed.get(port)), span(window.from_ms, min(window.to_ms, window.now_ms)))
-    minutes_ms = length_ms(service)
+    service = service_span(window, listed.get(port))
+    minutes_ms = max(0, min(int(service[0, 1]), window.now_ms) - int(service[0, 0])) if len(service) else 0
     return PortUptime(port, minutes_ms / 60_000, 0.0, 0.0, 1.0 if minutes_ms else None, ())
 
 

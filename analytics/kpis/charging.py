@@ -143,7 +143,8 @@ def charging_kpis(window: Window, exclusions: Sequence[Exclusion] = ()) -> KpiAn
         )
         for name in summed
     ])
-    return KpiAnswer(share(total.known_ms, total.window_ms), sheet.kpis, sheet.reasons, (*devices, *site_meter_kpis(window)))
+    coverage = share(total.known_ms, total.window_ms)
+    return KpiAnswer(coverage, sheet.kpis, sheet.reasons, (*devices, *site_meter_kpis(window)))
 
 
 def rows_inside(minutes: Buckets, spans: Mapping[str, Int64], window: Window) -> NDArray[np.bool_]:
