@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.table import Table
+from telemetry.columns import is_repeated
 
 Mask = NDArray[np.bool_]
 Prints = NDArray[np.uint64]
@@ -25,11 +26,9 @@ def fingerprints(table: Table) -> Prints:
     Two of a million remembered readings share them by chance about once in 10^7 memories.
     """
     with np.errstate(over="ignore"):
-        mixed: Prints = sum(
-            (column.astype(np.uint64) * odd
-             for column, odd in zip((table.device, table.time_ms, table.seq, table.lane), _ODD, strict=True)),
-            np.zeros(len(table), np.uint64),
-        )
+        mixed: Prints = table.device.astype(np.uint64) * _ODD[0]
+        for column, odd in zip((table.time_ms, table.seq, table.lane), _ODD[1:], strict=True):
+            mixed += (column[:1] if is_repeated(column) else column).astype(np.uint64) * odd
         mixed ^= mixed >> np.uint64(29)
         mixed *= _ODD[1]
     mixed ^= mixed >> np.uint64(32)
