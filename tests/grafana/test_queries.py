@@ -11,8 +11,9 @@ from telemetry.times import DAY_MS, HOUR_MS, format_time
 
 pytestmark = pytest.mark.server
 
-RANGES = {"an hour": HOUR_MS, "a week": 7 * DAY_MS, "a month": 30 * DAY_MS}
-"""The step of the first reads rows of a minute, of the second those of a quarter, of the third those of an hour."""
+RANGES = {"an hour": HOUR_MS, "a week": 7 * DAY_MS, "a month": 30 * DAY_MS, "a quarter": 90 * DAY_MS}
+"""The step of the first reads rows of a minute, of the second those of a quarter, of the third those of an hour, and of
+the last, in charts of many devices, those of a day."""
 CHOICES: dict[str, list[list[str]]] = {
     "one": [["pier01"], ["isle"]],  # a panel is about one kind of station: one of both must have its answer
     "several": [["pier01", "pier02", "isle"]],
@@ -53,15 +54,18 @@ def test_a_panel_has_its_answer(filled: Filled, board: Json, panel: Json) -> Non
                 check_shape(series, f"{panel['title']}, {label}, {choice}")
 
 
-def test_of_rows_of_three_widths_one_is_read(filled: Filled) -> None:
-    chosen = {"station": list(STATIONS)}
-    for panel in (panel_of("home", "Charging power by station"), panel_of("air", "State of each compressor")):
-        widths = []
-        for range_ms in RANGES.values():
-            names = {series["name"] for series in filled.asker.panel(panel, range_ms, chosen)}
-            assert len(names) == 1
-            widths.append(names.pop().rpartition("_")[2])
-        assert widths == ["1m", "15m", "1h"]
+@pytest.mark.parametrize(("board", "title", "want"), [
+    ("home", "Charging power by station", ["1m", "15m", "1h", "1h"]),
+    ("air", "State of each compressor", ["1m", "15m", "1h", "1h"]),
+    ("charging", "State of each port", ["1m", "1h", "1h", "1d"]),
+])  # fmt: skip
+def test_of_rows_of_several_widths_one_is_read(filled: Filled, board: str, title: str, want: list[str]) -> None:
+    widths = []
+    for range_ms in RANGES.values():
+        found = filled.asker.panel(panel_of(board, title), range_ms, {"station": list(STATIONS)})
+        (name,) = {series["name"] for series in found}
+        widths.append(name.rpartition("_")[2])
+    assert widths == want
 
 
 def test_every_state_of_the_timelines_is_mapped(filled: Filled) -> None:
