@@ -2,7 +2,8 @@
 
 import { el, icon, setChildren } from "./dom.js";
 import { HEADLINE, lookOf, shownState } from "./model.js";
-import { at } from "./routes.js";
+import { windowOf } from "./range.js";
+import { at, dashboard } from "./routes.js";
 
 export class DeviceDialog {
   #open = null;
@@ -41,8 +42,16 @@ export class DeviceDialog {
       el("h2", { id: "device-title", text: row.name || row.device }),
       el("p", { class: "state", data: { look: lookOf(state) } }, icon(lookOf(state)), ` ${words.t(`state.${state}`)}`),
       el("dl", {}, ...facts.flatMap(([name, value]) => [el("dt", { text: name }), el("dd", { text: String(value) })])),
-      el("p", {}, el("a", { href: at(`api/v1/series?${series}`), text: `${station}/${row.device}` })),
+      el("p", {}, el("a", { href: at(`api/v1/series?${series}`), text: `${station}/${row.device}` }), ...grafanaLink(station, row, model, words)),
       close,
     ]);
   }
+}
+
+/** A link to the dashboard of a port, where a Grafana is known. */
+function grafanaLink(station, row, model, words) {
+  const { grafana_url: grafana } = model.hello;
+  if (!grafana || row.kind !== "port") return [];
+  const href = dashboard(grafana, "port", words.language, { "var-station": station, "var-port": row.device }, windowOf(model.now(station)));
+  return [" · ", el("a", { href, target: "_blank", rel: "noopener", text: "Grafana" })];
 }

@@ -40,7 +40,7 @@ export function stateStrips(rows, span, zone, words) {
   });
   const order = [...seen].sort((a, b) => LOOKS.indexOf(lookOf(a)) - LOOKS.indexOf(lookOf(b)) || (a < b ? -1 : 1));
   return [
-    el("ul", { class: "strips" }, ...items), timeAxis(span, zone, words),
+    el("ul", { class: "strips", tabindex: "0" }, ...items), timeAxis(span, zone, words),
     el("ul", { class: "legend" }, ...order.map((state) => el("li", { data: { look: lookOf(state) } }, icon(lookOf(state)), words.t(`state.${state}`)))),
   ];
 }
