@@ -158,7 +158,8 @@ class Sources:
             word = heard.get((kind, device), _NEVER)
             rows.append(
                 DeviceRow(
-                    device, kind, name, own is not None, word.online, word.state, word.first_ms, word.last_ms, word.values
+                    device, kind, name, own is not None,
+                    word.online, word.state, word.first_ms, word.last_ms, word.values,
                 )
             )
         return rows

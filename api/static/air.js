@@ -72,7 +72,7 @@ async function machines({ id, span, zone, words, model }, signal) {
   const found = await Promise.all(kinds.map((kind) => series(`${kind}_${span.width}`, "status", span, signal)));
   const rows = model.sortedDevices(id).filter((row) => kinds.includes(row.kind))
     .map((row) => ({ name: row.name || row.device, points: found[kinds.indexOf(row.kind)].get(row.device) ?? [] }));
-  return stateStrips(rows, span, zone, words);
+  return stateStrips(words.t("panel.machines"), rows, span, zone, words);
 }
 
 /** Name of what a figure is about: `station`, `network`, `compressor:c1`, `machine:c1`, `customer:plastics`. */

@@ -52,7 +52,7 @@ async function power({ span, zone, words, item }, signal) {
   if (limits.transformer_kva) {
     lines.push({ label: words.t("line.transformer"), values: level(limits.transformer_kva), look: "fault", dash: true, unit: "kVA" });
   }
-  if (limits.contract_kw) lines.push({ label: words.t("line.contract"), values: level(limits.contract_kw), look: "good", dash: true });
+  if (limits.contract_kw) lines.push({ label: words.t("line.contract"), values: level(limits.contract_kw), look: "out", dash: true });
   return [await chart({ title: words.t("panel.power"), unit: "kW", digits: 1, span, zone, words, lines })];
 }
 
@@ -62,7 +62,7 @@ async function ports({ id, span, zone, words, model }, signal) {
   const found = await series(`port_${axis.width}`, "status", axis, signal);
   const rows = devices.map((row) => ({ name: row.device, points: found.get(row.device) ?? [] }));
   const note = axis.step > span.step ? [el("p", { class: "soft", text: words.t("strips.step", { step: words.duration(axis.step) }) })] : [];
-  return [...stateStrips(rows, axis, zone, words), ...note];
+  return [...stateStrips(words.t("panel.ports"), rows, axis, zone, words), ...note];
 }
 
 async function sessions({ id, asked, zone, words }, signal) {

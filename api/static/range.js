@@ -37,7 +37,7 @@ export function windowOf(now) {
 
 /** The axis of a window: whole periods of rolled-up rows, from the first data on. */
 export function axisOf({ from, to }, first) {
-  const begin = first > from && first < to ? Math.max(from, Math.min(floor(first, MINUTE_MS), to - SHORTEST_MS)) : from;
+  const begin = first > from && first < to + MINUTE_MS ? Math.max(from, Math.min(floor(first, MINUTE_MS), to - SHORTEST_MS)) : from;
   const [width, step] = ROWS.find(([, , longest]) => to - begin <= longest);
   const left = Math.ceil(begin / step) * step;
   return { from: left, to: Math.max(floor(to, step), left + step), step, width };
