@@ -47,6 +47,8 @@ export function onGrid(points, { from, to, step }) {
  *   zone: string, words: object}} options bands: [upper line, lower line, look]
  */
 export async function chart(options) {
+  const known = options.lines.some(({ dash, values }) => !dash && values.some((v) => v != null));
+  if (!known) return el("p", { class: "soft", text: options.words.t("noData") });
   return new Chart(options, await uplot()).root;
 }
 
