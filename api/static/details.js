@@ -29,10 +29,10 @@ export class DeviceDialog {
     const seen = Date.parse(row.last_seen);
     const age = words.t("age", { duration: words.duration(model.now(station) - seen) });
     const facts = [
-      [words.t("field.kind"), row.kind],
+      [words.t("field.kind"), words.t(`devices.${row.kind}`)],
       [words.t("field.lastSeen"), Number.isNaN(seen) ? "–" : `${words.time(seen, model.zone(station), true)} · ${age}`],
       ...Object.entries(row.values).filter(([, value]) => value != null)
-        .map(([name, value]) => [name, typeof value === "number" ? words.number(value, Number.isInteger(value) ? 0 : 3) : value]),
+        .map(([name, value]) => [words.t(`channel.${name}`), shown(name, value, model.zone(station), words)]),
     ];
     const series = new URLSearchParams({ measurement: row.kind, station, device: row.device, field: HEADLINE[row.kind][0] });
     const close = this.dialog.querySelector("button") ?? el("button", { type: "button" });
@@ -46,6 +46,12 @@ export class DeviceDialog {
       close,
     ]);
   }
+}
+
+/** A value of a channel: a time, a number, or a word of the device. */
+function shown(name, value, zone, words) {
+  if (typeof value !== "number") return value;
+  return name === "departure" ? words.date(value, zone) : words.number(value, Number.isInteger(value) ? 0 : 3);
 }
 
 /** A link to the dashboard of a port, where a Grafana is known. */

@@ -29,7 +29,7 @@ export class StationView {
     });
     this.alertList = el("ol");
     this.alertCount = el("span", { class: "badge" });
-    this.alertNone = el("p", { class: "empty", text: this.words.t("noAlerts") });
+    this.alertNone = el("p", { class: "empty", hidden: "", text: this.words.t("noAlerts") });
     this.alerts = new AlertsView({ list: this.alertList, count: this.alertCount, none: this.alertNone }, this.ack, id);
     this.panels = el("div", { class: "panels" });
     this.missing = el("p", { class: "empty", hidden: "", text: this.words.t("station.unknown", { station: id }) });

@@ -57,6 +57,8 @@ def test_every_state_of_the_contract_has_a_text_and_a_look() -> None:
         assert re.search(rf"\b{state}: \"", model), state
     for kind in KINDS:
         assert f"devices.{kind.name}" in en
+        for known in [*kind.values, *kind.codes[:-1]]:
+            assert f"channel.{known.name}" in en
         channel = re.search(rf"{kind.name}: \[\"(\w+)\"", model)
         assert channel
         assert kind.channel(channel[1]) is not None

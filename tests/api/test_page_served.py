@@ -82,6 +82,8 @@ def test_the_page_opens_while_the_server_is_away(browser: Browser, tmp_path: Pat
         expect(page.get_by_role("article")).to_have_count(0)  # no figure of then looks like one of now
         page.goto(f"{server.url}/s/harbour?lang=zh")  # one level down, never opened before
         expect(away).to_have_text(re.compile("^自 .* 起与 Voltair 失去连接"))
+        expect(page.get_by_role("heading", name="告警")).to_be_visible()
+        expect(page.get_by_text("所有规则均正常").filter(visible=True)).to_have_count(0)  # nobody knows
         server.start()
         expect(page.locator("#station-harbour h2")).to_have_text("Harbour", timeout=20_000)
         expect(away).to_be_hidden()
