@@ -136,7 +136,7 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     listen: str = "127.0.0.1:8080"
     public_url: str = ""
     """Address under which people reach the page; used in links and allowed as `Host`."""
-    grafana_url: str = ""
+    grafana_url: Annotated[str, msgspec.Meta(pattern=r"^$|^https?://[^/\s]")] = ""
     """Address of a Grafana with Voltair's dashboards; the page links to them. Empty: no links."""
     tokens: str = ""
     """`name=token:read|admin[:station,...]`, separated by spaces or commas; also `VOLTAIR_API_TOKENS`."""
@@ -364,10 +364,6 @@ def _check(config: Config, source: str) -> None:
             )
             raise ConfigError(msg)
     split_listen(config.api.listen)
-    grafana = urlsplit(config.api.grafana_url)
-    if config.api.grafana_url and (grafana.scheme not in ("http", "https") or not grafana.hostname):
-        msg = f"{source}: api.grafana_url {config.api.grafana_url!r} is not like https://grafana.example.org"
-        raise ConfigError(msg)
     for name, calendar in config.calendars.items():
         calendar.check(f"{source}: [calendars.{name}]")
     for step in config.alerts.escalation:
