@@ -72,7 +72,7 @@ export class RangeBar {
       return node;
     };
     this.names = Object.keys(LAST).map((name) => [name, button(`range.${name}`, () => ({ name }))]);
-    this.span = el("span", { class: "soft", role: "status" });
+    this.span = el("span", { class: "soft" });
     this.root = el("div", { class: "ranges", role: "group", "aria-label": this.words.t("range") },
       ...this.names.map(([, node]) => node), button("range.earlier", () => this.#moved(-1)), button("range.later", () => this.#moved(1)), this.span);
     this.say();
