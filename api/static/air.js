@@ -81,7 +81,8 @@ function subject(text, { id, words, model }, customers) {
   if (kind === "station") return words.t("alert.station");
   if (kind === "network") return words.t("place.network");
   if (kind === "customer") return customers.find((c) => c.customer === name)?.name ?? name;
-  return model.devices.get(id)?.get(`compressor/${name}`)?.name || name;
+  const devices = model.devices.get(id);
+  return (devices?.get(`compressor/${name}`) ?? devices?.get(`dryer/${name}`))?.name || name;
 }
 
 async function energyCode(view, signal) {

@@ -141,7 +141,9 @@ class Chart {
   /** A part that was marked with the mouse becomes the range. */
   #zoom({ select, posToVal }) {
     const [from, to] = [select.left, select.left + select.width].map((x) => 60_000 * Math.round(posToVal(x, "x") / 60));
-    if (to > from) this.span.zoom(from, to);
+    if (to <= from) return;
+    this.holder.blur(); // a panel with the focus is left as it is
+    this.span.zoom(from, to);
   }
 
   forget() {

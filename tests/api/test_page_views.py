@@ -238,6 +238,10 @@ def test_a_part_of_a_chart_that_is_marked_becomes_the_range(visit: Open) -> None
     assert abs(asked["from"] - (page_day.TO - 3 * quarter)) < HOUR_MS / 4
     assert abs(asked["to"] - (page_day.TO - 2 * quarter)) < HOUR_MS / 4
     expect(page.locator(".ranges [aria-pressed=true]")).to_have_count(0)
+    ticks = panel(page, "Flow").get_by_role("img")
+    expect(ticks).to_have_attribute("aria-label", re.compile("lowest 24.0, highest 24.0"))
+    panel(page, "Flow").get_by_text("Show as table").click()
+    assert cells(panel(page, "Flow"))[0][0].startswith(("21/11, 17:", "21/11, 18:"))
 
 
 def test_a_new_station_says_since_when_it_has_data(visit: Open) -> None:
