@@ -91,7 +91,8 @@ class _Decoder:
             self._device = config.device or ("{device}" if "device" in known else "{node}")
         elif config.assemble:
             self._reader = AssembledReader(config, name)
-            self.memory = self._reader.memory
+            if "session_id" not in config.fields:  # it may name a person, and must not be written down as it came
+                self.memory = self._reader.memory
             self.templates = _per_value(config, template, self._reader.fields)
             known -= {config.assemble}
         else:

@@ -148,6 +148,13 @@ def test_tables_come_and_go_and_what_nobody_wants_is_forgotten():
     assert len(disk.kept) == 1
 
 
+def test_what_may_name_a_person_is_not_written_down():
+    table = PARTS | {"fields": {"session_id": "card", "power_kw": "power"}}
+    first = decoders(table)
+    assert read(first, "box/1/card", "04E1").readings[0].element == {"session_id": "04E1"}
+    assert first.changes() == {}
+
+
 @pytest.mark.parametrize("kept", [{"no JSON": b"x"}, {'["x"]': b"x"}, {"[1]": b"x"}, {"[]": b""}])
 def test_what_another_release_kept_is_forgotten(kept):
     made = decoders(OCPP)
