@@ -248,7 +248,8 @@ class ForeignDecoders:
 
     def _name(self, table: DecoderConfig) -> str:
         """Return what a decoder's memory is kept under: other tables may come and go beside it."""
-        name = "|".join((table.format, table.topic, table.assemble, table.station, table.kind, table.device))
+        ports = msgspec.json.encode(table.ports, order="sorted").decode()
+        name = "|".join((table.format, table.topic, table.assemble, table.station, table.kind, table.device, ports))
         self._names[name] += 1
         return f"{name}|{self._names[name]}"
 

@@ -46,6 +46,7 @@ class Remembered(Generic[T]):
         if found is None:
             if len(self._of) >= DEVICES_MAX:
                 self._of.clear()
+                self._touched.clear()
             found = self._of[device] = self._new()
         self._touched.add(device)
         return found

@@ -148,6 +148,15 @@ def test_tables_come_and_go_and_what_nobody_wants_is_forgotten():
     assert len(disk.kept) == 1
 
 
+def test_other_ports_begin_anew():
+    disk, first = Disk(), decoders(PORTS)
+    assert len(read(first, "ocpp/C/up", [2, "a", "Heartbeat", {}]).readings) == 2
+    disk.take(first)
+    second = disk.restarted(PORTS | {"ports": {"y": [7]}})
+    assert [r.device for r in read(second, "ocpp/C/up", [2, "a", "Heartbeat", {}]).readings] == ["C-y"]
+    assert None in disk.take(second).values()
+
+
 def test_what_may_name_a_person_is_not_written_down():
     table = PARTS | {"fields": {"session_id": "card", "power_kw": "power"}}
     first = decoders(table)
