@@ -66,6 +66,5 @@ def _codes(frames: Sequence[FrameColumns], kind: Kind, i: int, texts: Texts) -> 
         elif kind.codes[i].states:
             parts.append(frame.codes[i].astype(np.int64))
         else:
-            numbers = np.array([*(texts.number(t) for t in frame.texts), -1], np.int64)
-            parts.append(numbers[frame.codes[i]])
+            parts.append(texts.numbers(frame.texts)[frame.codes[i]])
     return join(parts)

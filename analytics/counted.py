@@ -28,7 +28,7 @@ def shown(window: Window, kind: str) -> list[str]:
 def service_span(window: Window, device: Device | None) -> Int64:
     """Return the part of the window in which a device is in service: [commissioned, decommissioned), to the minute."""
     start_ms, end_ms = window.from_ms, window.to_ms
-    if device is not None:
+    if device is not None and (device.commissioned or device.decommissioned):
         first, last = (window.station.moment(w) for w in (device.commissioned, device.decommissioned))
         start_ms = start_ms if first is None else max(start_ms, first - first % MINUTE_MS)
         end_ms = end_ms if last is None else min(end_ms, last - last % MINUTE_MS)

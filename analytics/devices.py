@@ -30,6 +30,11 @@ class Texts:
             self.all.append(text)
         return found
 
+    def numbers(self, texts: Sequence[str]) -> Int64:
+        """Return the numbers of texts, and -1 behind them."""
+        known = self._by_text
+        return np.array([*(known[t] if t in known else self.number(t) for t in texts), -1], np.int64)
+
 
 class Lanes:
     """Connectors of the devices of one kind: (device, connector) -> lane."""

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analytics.advice.ordered import RECENT_MS, ordered_advice
+from analytics.heap import keep_pages
 from analytics.kpis import station_kpis
 from analytics.loading import load_window
 from analytics.role import Analytics
@@ -92,6 +93,7 @@ def _role(folder: Path) -> dict[str, Any]:
 def work_through(folder: Path) -> dict[str, float]:
     """Run the role over the journal in a folder, and return what it took."""
     before_kb = _peak_kb()
+    keep_pages()
     role = Timed(Config(data_dir=str(folder), clock=ClockConfig(mode="event")))
     began_s = time.process_time()
     while role.step():
