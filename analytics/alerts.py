@@ -14,12 +14,15 @@ from analytics.rules.lifecycle import AlertState, Sample, advance, step, withdra
 from analytics.rules.load import RulePack
 from analytics.rules.silence import SilenceSample, SilenceState, silence_advance, silence_step
 from analytics.rules.transitions import Transition, transition_of
-from analytics.rules.types import Rule, SilenceInput, StateInput
+from analytics.rules.types import BucketInput, DetectorInput, KpiInput, Rule, SilenceInput, StateInput
 from analytics.shelf import Change
 from store.journal import DeviceKey
 from telemetry.channels import MACHINE_STATE, PORT, PORT_STATUS, Kind
 from telemetry.errors import ConfigError
 from telemetry.registry import Group, Registry, Station, station_kind_of
+
+OF_MINUTES = (KpiInput, BucketInput, DetectorInput)
+"""Inputs of rules that are judged by whole minutes, which come after the readings of those minutes."""
 
 
 class AlertKey(msgspec.Struct, frozen=True, array_like=True):
@@ -128,12 +131,19 @@ class Alerts:
         """Return the devices of a kind that a rule has ever held at."""
         return {k.device for k in self.states.get(station, {}) if k.rule == rule and k.kind == kind}
 
-    def advance(self, station: str, to_ms: int) -> None:
-        """Let time pass for the rules of a station that wait."""
+    def advance(self, station: str, to_ms: int, *, minutes: bool = True) -> None:
+        """Let time pass for the rules of a station that wait.
+
+        Parameters
+        ----------
+        minutes
+            Whether the minutes up to `to_ms` have been judged. Without, rules on them wait: time would pass their
+            samples by.
+        """
         states = self.states.get(station, {})
         for key, state in states.items():
             rule = self.rules_of(station, key.kind or "port").get(key.rule)
-            if rule is None or state.phase == "inactive":
+            if rule is None or state.phase == "inactive" or (not minutes and isinstance(rule.input, OF_MINUTES)):
                 continue
             states[key], changes = advance(state, rule.timing, to_ms)
             self._note(rule, key, changes)

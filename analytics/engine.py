@@ -239,7 +239,7 @@ class Engine:
                 limits[kind, self.keys[d].device] = int(one.shelf.devices.offline_after_ms[d])
         watermark = int(self.watermark_ms[station])
         self.alerts.hear(name, sorted(news), watermark, lambda k, d: limits[k, d])
-        self.alerts.advance(name, watermark)
+        self.alerts.advance(name, watermark, minutes=False)
 
     def commit_transitions(self) -> None:
         """Commit the alert transitions made since the last time."""

@@ -162,20 +162,41 @@ def panel(
     )
 
 
-def stat(title: str, description: str, queries: Sequence[Json], look: Look, *, interval: str | None = None) -> Json:
-    """Return one big number: the last value of the queries, or one for each series."""
+def stat(
+    title: str,
+    description: str,
+    queries: Sequence[Json],
+    look: Look,
+    *,
+    interval: str | None = None,
+    states: Sequence[tuple[str, str, str]] = (),
+    overrides: Sequence[Json] = (),
+) -> Json:
+    """Return one big number: the last value of the queries, or one with its name for each series.
+
+    Parameters
+    ----------
+    states
+        (value, text, colour) of values that are words.
+    """
     options = {
-        "colorMode": "value" if look.steps else "none",
+        "colorMode": "value" if look.steps or states else "none",
         "graphMode": "area",
         "justifyMode": "auto",
         "orientation": "auto",
         "percentChangeColorMode": "standard",
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        # Without a pattern only numbers are shown, with one that is too wide the time as well.
+        "reduceOptions": {
+            "calcs": ["lastNotNull"],
+            "fields": "/^(?!Time$)/" if states else "",
+            "values": False,
+        },
         "showPercentChange": False,
-        "textMode": "value",
+        "textMode": "auto",
         "wideLayout": True,
     }
-    return panel("stat", title, description, queries, look.defaults(), options, interval=interval)
+    field = look.defaults([words(states)]) | {"color": {"mode": "thresholds"}} if states else look.defaults()
+    return panel("stat", title, description, queries, field, options, interval=interval, overrides=overrides)
 
 
 def chart(
@@ -363,36 +384,3 @@ def bars(title: str, description: str, queries: Sequence[Json], look: Look) -> J
         "valueMode": "color",
     }
     return panel("bargauge", title, description, queries, look.defaults(), options)
-
-
-def second_axis(name: str, look: Look) -> Json:
-    """Return the override that puts the series of that name on the right axis with its own unit."""
-    properties: list[Json] = [
-        {"id": "unit", "value": look.unit},
-        {"id": "custom.axisPlacement", "value": "right"},
-    ]
-    if look.decimals is not None:
-        properties.append({"id": "decimals", "value": look.decimals})
-    return {"matcher": {"id": "byName", "options": name}, "properties": properties}
-
-
-def band(low: str, high: str, color: str = GREEN) -> list[Json]:
-    """Return the overrides that draw two series of those names as the ends of a shaded band."""
-    line = [
-        {"id": "color", "value": {"fixedColor": color, "mode": "fixed"}},
-        {"id": "custom.lineWidth", "value": 1},
-        {"id": "custom.lineStyle", "value": {"dash": [6, 6], "fill": "dash"}},
-        {"id": "custom.showPoints", "value": "never"},
-        {"id": "custom.spanNulls", "value": True},
-    ]
-    return [
-        {"matcher": {"id": "byName", "options": low}, "properties": [*line, {"id": "custom.fillOpacity", "value": 0}]},
-        {
-            "matcher": {"id": "byName", "options": high},
-            "properties": [
-                *line,
-                {"id": "custom.fillOpacity", "value": 12},
-                {"id": "custom.fillBelowTo", "value": low},
-            ],
-        },
-    ]

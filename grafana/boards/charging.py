@@ -204,7 +204,7 @@ def _ports(language: str, say: Say) -> Json:
             target(last_by("port_1m", "status", "status"), variable=FINE, table=True),
             target(last_by("port_1m", "power_kw_mean", "power"), variable=FINE, table=True),
             target(last_by("port_15m", "energy_kwh", "energy", "sum"), table=True),
-            target(about_devices("name", "name"), table=True),
+            target(about_devices("name", "port"), table=True),
         ],
         [
             station_col(language, say),

@@ -88,6 +88,13 @@ def test_letters_are_chosen_by_id_and_by_reason_and_dropped(tmp_path):
     assert left(settings) == []
 
 
+def test_all_are_those_that_were_there_when_it_was_asked(tmp_path):
+    settings = config(tmp_path)
+    fill(settings, ("plant/isle/c1", {"p": 1}, None), ("plant/isle/c1", {"p": 2}, None))
+    assert settle(settings, Request(action="drop", everything=True, last=1)).done == 1
+    assert [x[0] for x in left(settings)] == [2]
+
+
 @pytest.mark.parametrize(
     ("place", "before"),
     [((Committer, "_append"), True), ((DeadLetterWriter, "settled"), False), ((DeadLetterWriter, "settle"), True)],
