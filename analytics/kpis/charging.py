@@ -24,7 +24,7 @@ from analytics.kpis.electrical import imbalance_kpi, power_kw, site_meter_kpis, 
 from analytics.kpis.lost import LostPort, lost_kpis
 from analytics.kpis.supply import supply_kpis
 from analytics.sessions import Session, sessions_ending
-from analytics.steady import steady
+from analytics.steady import steady_ports
 from analytics.uptime import Exclusion, PortUptime, station_uptime, uptime_of
 from analytics.visits import visit_kpis
 from analytics.window import Window
@@ -182,7 +182,7 @@ def _ports(
     position = {name: i for i, name in enumerate(minutes.devices)}
     listed = window.station.listed("port")
     shares_kw = shared_kw(listed)
-    heard_throughout = steady(window.runs.get("port"), window.from_ms, min(window.to_ms, window.now_ms))
+    heard_throughout = steady_ports(window)
     found = {}
     for name, counts in spans.items():
         i = position.get(name)
