@@ -32,8 +32,10 @@ class Texts:
 
     def numbers(self, texts: Sequence[str]) -> Int64:
         """Return the numbers of texts, and -1 behind them."""
-        known = self._by_text
-        return np.array([*(known[t] if t in known else self.number(t) for t in texts), -1], np.int64)
+        found = list(map(self._by_text.get, texts))
+        if None in found:
+            found = list(map(self.number, texts))
+        return np.array([*found, -1], np.int64)
 
 
 class Lanes:

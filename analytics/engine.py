@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.alerts import Alerts, News
-from analytics.arrive import to_table
+from analytics.arrive import in_parts, to_table
 from analytics.books import MinuteBook, from_buckets
 from analytics.clocks import Clocks
 from analytics.devices import Lanes, Texts, grown, make_devices
@@ -109,7 +109,7 @@ class Engine:
     # ---- entries
 
     def take(self, entries: list[Entry], keys: list[DeviceKey]) -> None:
-        """Take entries in order; frames between two other entries are folded together.
+        """Take entries in order; frames between two other entries are folded together, up to a limit.
 
         Parameters
         ----------
@@ -122,7 +122,8 @@ class Engine:
         for is_frame, group in groupby(entries, key=lambda e: e.type is EntryType.FRAME):
             batch = list(group)
             if is_frame:
-                self._take_frames(batch)
+                for part in in_parts(batch):
+                    self._take_frames(part)
             else:
                 for entry in batch:
                     self._take_other(entry)

@@ -54,18 +54,19 @@ def _annotate_ports(table: Table, fresh: Mask, start: Int64, devices: Devices) -
     places = int(place.max()) + 1
     status = _filled(table.codes[PORT.code_index["status"]], -1, place, places, start)
     power = _filled(table.values[PORT.value_index["power_kw"]], np.nan, place, places, start)
-    lane = _filled(table.lane, -1, place, places, start)
+    lane = table.lane[:, None] if places == 1 else _filled(table.lane, -1, place, places, start)
     named = (lane >= 0) & devices.lane_named[lane]
     spoke = status >= 0
     whole = (spoke & ~named).any(axis=1) | ((spoke & named).sum(axis=1) >= devices.connectors[table.device])
     found, found_charging, rank = port_state(status, power, whole)
     carried = _lane_sessions(table, fresh, rank[np.arange(len(table)), place])
-    # Of several connectors in equally high states the first by name decides whose session it is.
-    order = np.where(rank >= 0, rank.astype(np.int64) * (len(devices.lane_rank) + 1) - devices.lane_rank[lane], -1)
-    order[rank < 0] = np.iinfo(np.int64).min
-    decides = order.argmax(axis=1)
-    sessions = _filled(carried, 0, place, places, start)
-    session = sessions[np.arange(len(table)), decides]
+    session = carried
+    if places > 1:
+        # Of several connectors in equally high states the first by name decides whose session it is.
+        order = np.where(rank >= 0, rank.astype(np.int64) * (len(devices.lane_rank) + 1) - devices.lane_rank[lane], -1)
+        order[rank < 0] = np.iinfo(np.int64).min
+        sessions = _filled(carried, 0, place, places, start)
+        session = sessions[np.arange(len(table)), order.argmax(axis=1)]
     occupied = (found >= 0) & IS_OCCUPIED[found]
     return table.put(
         state=np.where(fresh, found, table.state),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.folded import Folded
+from analytics.kernels.segments import begins
 from store.buckets import combine_of, empty_of
 
 Int64 = NDArray[np.int64]
@@ -128,7 +129,7 @@ def gather(waiting: list[tuple[int, Folded]], station_of: Callable[[Int64], list
 
 def _stations(device: Int64, station_of: Callable[[Int64], list[str]]) -> tuple[list[str], Int64]:
     """Return the stations of devices (rising), sorted, and the position of each device's among them."""
-    first = np.r_[True, device[1:] != device[:-1]][: len(device)]
+    first = begins(device)
     names = station_of(device[first])
     found = sorted(set(names))
     place = {name: i for i, name in enumerate(found)}
@@ -176,4 +177,4 @@ def _look(keys: Int64) -> tuple[int, int, int]:
 
 def _once(keys: Int64) -> Int64:
     """Return keys without neighbours that are equal."""
-    return keys[np.r_[True, keys[1:] != keys[:-1]]]
+    return keys[begins(keys)]

@@ -37,6 +37,7 @@ def session_rows(window: Window, ended_from_ms: int, ended_to_ms: int) -> list[P
         "end_ms": np.array([s.end_ms for s in ended], np.int64),
         "energy_kwh": np.array([s.energy_kwh for s in ended], np.float64),
         "peak_kw": np.array([s.peak_kw for s in ended], np.float64),
+        "mean_kw": np.array([s.mean_kw for s in ended], np.float64),
         "charging_s": np.array([s.charging_s for s in ended]),
         "idle_s": np.array([s.idle_s for s in ended]),
         "stop_reason": tuple(s.stop_reason for s in ended),

@@ -98,6 +98,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """None while it is open."""
     energy_kwh: float | None
     peak_kw: float | None
+    mean_kw: float | None = None
+    """Of the time of charging."""
     charging_s: float
     idle_s: float
     stop_reason: str | None

@@ -6,6 +6,7 @@ segment, whatever minutes it crosses.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,5 +150,11 @@ def group_starts(key: NDArray[np.int64] | NDArray[np.int32]) -> Int64:
     n = len(key)
     if n == 0:
         return np.empty(0, np.int64)
-    first = np.r_[True, key[1:] != key[:-1]]
-    return np.maximum.accumulate(np.where(first, np.arange(n), 0))
+    return np.maximum.accumulate(np.where(begins(key), np.arange(n), 0))
+
+
+def begins(key: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Return which rows begin a run of equal keys."""
+    out = np.ones(len(key), np.bool_)
+    np.not_equal(key[1:], key[:-1], out=out[1:])
+    return out

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.counted import counted, counted_spans, service_span, shown
+from analytics.counted import counted, counted_spans, service_span, shared_kw, shown
 from analytics.figures import DeviceKpis, KpiAnswer, Sheet, share
 from analytics.held import heard
 from analytics.kernels.grid import max_per_device, sum_per_device
@@ -24,7 +24,7 @@ from analytics.kpis.electrical import imbalance_kpi, power_kw, site_meter_kpis, 
 from analytics.kpis.lost import LostPort, lost_kpis
 from analytics.kpis.supply import supply_kpis
 from analytics.sessions import Session, sessions_ending
-from analytics.steady import steady
+from analytics.steady import steady_ports
 from analytics.uptime import Exclusion, PortUptime, station_uptime, uptime_of
 from analytics.visits import visit_kpis
 from analytics.window import Window
@@ -58,7 +58,7 @@ class _Sums:
     energy_n: int
     """[10^-9 kWh]"""
     energy_known: bool
-    rated_kwh: float | None
+    capacity_kwh: float | None
     """What could be delivered in the window at rated power; None where a rating is missing."""
 
 
@@ -68,6 +68,8 @@ class _Port:
 
     sums: _Sums
     rated_kw: float | None
+    shared_kw: float | None
+    """What it adds to the rated power of its station."""
     peak_kw: float
     """NaN where no power is known."""
 
@@ -78,7 +80,7 @@ class _Port:
 
 def _together(ports: Sequence[_Port]) -> _Sums:
     parts = [port.sums for port in ports]
-    rated_kwh = [p.rated_kwh for p in parts if p.rated_kwh is not None]
+    rated_kwh = [p.shared_kw * p.sums.window_ms / HOUR_MS for p in ports if p.shared_kw is not None]
     return _Sums(
         window_ms=sum(p.window_ms for p in parts),
         offline_ms=sum(p.offline_ms for p in parts),
@@ -86,7 +88,7 @@ def _together(ports: Sequence[_Port]) -> _Sums:
         known_ms=sum(p.known_ms for p in parts),
         energy_n=sum(p.energy_n for p in parts),
         energy_known=any(p.energy_known for p in parts),
-        rated_kwh=sum(rated_kwh) if len(rated_kwh) == len(parts) else None,
+        capacity_kwh=sum(rated_kwh) if len(rated_kwh) == len(parts) else None,
     )
 
 
@@ -179,7 +181,8 @@ def _ports(
     peak_kw = max_per_device(minutes.device, power, n).tolist()
     position = {name: i for i, name in enumerate(minutes.devices)}
     listed = window.station.listed("port")
-    heard_throughout = steady(window.runs.get("port"), window.from_ms, min(window.to_ms, window.now_ms))
+    shares_kw = shared_kw(listed)
+    heard_throughout = steady_ports(window)
     found = {}
     for name, counts in spans.items():
         i = position.get(name)
@@ -194,8 +197,8 @@ def _ports(
             known_ms=sum(own_ms[h] for h in STATES_OF),
             energy_n=0 if i is None else energy_n[i],
             energy_known=i is not None and bool(energy_ms[i] or energy_n[i]),
-            rated_kwh=None if rated_kw is None else rated_kw * window_ms / HOUR_MS,
-        ), rated_kw, np.nan if i is None else peak_kw[i])
+            capacity_kwh=None if rated_kw is None else rated_kw * window_ms / HOUR_MS,
+        ), rated_kw, shares_kw.get(name), np.nan if i is None else peak_kw[i])
     return found
 
 
@@ -251,18 +254,22 @@ def _sheet(window: Window, sums: _Sums, peak_kw: float, sessions: Sequence[Sessi
     sheet.put("peak_kw", peak_kw, no_energy)
     hours = (window.to_ms - window.from_ms) / HOUR_MS
     sheet.over("load_factor", energy_kwh, peak_kw * hours, no_energy)
-    sheet.over("capacity_factor", energy_kwh, sums.rated_kwh, RATING if sums.rated_kwh is None else no_energy)
+    sheet.put("capacity_kwh", sums.capacity_kwh, RATING)
+    sheet.over("capacity_factor", energy_kwh, sums.capacity_kwh, RATING if sums.capacity_kwh is None else no_energy)
 
     known = [s for s in sessions if s.outcome != "unknown"]
     good = sum(s.outcome == "success" for s in known)
     sheet.put("sessions", len(sessions) if known_ms else None, NOT_KNOWN)
     sheet.put("sessions_successful", good if known_ms else None, NOT_KNOWN)
+    sheet.put("sessions_judged", len(known) if known_ms else None, NOT_KNOWN)
     sheet.over("session_success_rate", good, len(known), "no session with a known outcome ended in the window")
     energies = [s.energy_kwh for s in sessions if s.energy_kwh is not None]
     visit_kpis(sheet, sessions)
+    sheet.put("sessions_measured", len(energies) if known_ms else None, NOT_KNOWN)
+    sheet.put("sessions_measured_kwh", sum(energies) if known_ms else None, NOT_KNOWN)
     sheet.over("mean_session_kwh", sum(energies), len(energies), "no session with measured energy ended in the window")
     overstay_s = [s.overstay_s for s in sessions]
-    if sums.rated_kwh is None or None in overstay_s:
+    if sums.capacity_kwh is None or None in overstay_s:
         sheet.put("overstay_h", None, RATING)
     else:
         sheet.put("overstay_h", sum(s or 0.0 for s in overstay_s) / 3600 if known_ms else None, NOT_KNOWN)

@@ -25,8 +25,9 @@ router = APIRouter(tags=["stations"])
 
 _SESSION_COLUMNS: dict[str, Type] = {
     "station": "text", "port": "text", "session_id": "text", "start": "time", "charging_end": "time", "end": "time",
-    "energy_kwh": "number", "peak_kw": "number", "charging_s": "number", "idle_s": "number", "stop_reason": "text",
-    "outcome": "text", "error_code": "text", "cause": "text", "overstay": "text", "flags": "text",
+    "energy_kwh": "number", "peak_kw": "number", "mean_kw": "number", "charging_s": "number", "idle_s": "number",
+    "stop_reason": "text", "outcome": "text", "error_code": "text", "cause": "text", "overstay": "text",
+    "flags": "text",
 }
 _UPTIME_COLUMNS: dict[str, Type] = {
     "port": "text", "minutes": "number", "outage_min": "number", "excluded_min": "number", "uptime": "number",
@@ -128,8 +129,8 @@ def get_sessions(
             [
                 station, s.port, s.session_id,
                 *(local_time(t, zone) for t in (s.start_ms, s.charging_end_ms, s.end_ms)),
-                s.energy_kwh, s.peak_kw, s.charging_s, s.idle_s, s.stop_reason, s.outcome, s.error_code, s.cause,
-                s.overstay, " ".join(s.flags),
+                s.energy_kwh, s.peak_kw, s.mean_kw, s.charging_s, s.idle_s, s.stop_reason, s.outcome, s.error_code,
+                s.cause, s.overstay, " ".join(s.flags),
             ]
             for s in sessions_of(parts.sources.sessions(station, from_ms, to_ms))
         )
