@@ -14,12 +14,15 @@ from analytics.rules.lifecycle import AlertState, Sample, advance, step, withdra
 from analytics.rules.load import RulePack
 from analytics.rules.silence import SilenceSample, SilenceState, silence_advance, silence_step
 from analytics.rules.transitions import Transition, transition_of
-from analytics.rules.types import Rule, SilenceInput, StateInput
+from analytics.rules.types import BucketInput, DetectorInput, KpiInput, Rule, SilenceInput, StateInput
 from analytics.shelf import Change
 from store.journal import DeviceKey
 from telemetry.channels import MACHINE_STATE, PORT, PORT_STATUS, Kind
 from telemetry.errors import ConfigError
 from telemetry.registry import Group, Registry, Station, station_kind_of
+
+OF_MINUTES = (KpiInput, BucketInput, DetectorInput)
+"""Inputs of rules that are judged by whole minutes, which come after the readings of those minutes."""
 
 
 class AlertKey(msgspec.Struct, frozen=True, array_like=True):
@@ -59,6 +62,8 @@ class Alerts:
         """Kind -> state of each device when it was last judged."""
         self._rules: dict[tuple[str, str], Mapping[str, Rule]] = {}
         """(station, its kind as its device tells it) -> its rules: one that is not listed may have devices of both."""
+        self._state_rules: dict[tuple[str, str], tuple[Rule, ...]] = {}
+        """(station, kind of device) -> those of its rules that watch the states of such devices."""
 
     def rules_of(self, station: str, device_kind: str = "port") -> Mapping[str, Rule]:
         """Return the rules of a station, or of a group at its pseudo-station, with its own numbers."""
@@ -93,7 +98,7 @@ class Alerts:
             for states in self.states.values() for key in states
         }
         self.registry, self.pack = registry or self.registry, pack or self.pack
-        self._rules, self.problems = {}, {}
+        self._rules, self._state_rules, self.problems = {}, {}, {}
         for name, station in self.registry.stations.items():
             self.rules_of(name, "port" if station.kind == "charging" else "compressor")
         for key, rule in before.items():
@@ -126,12 +131,19 @@ class Alerts:
         """Return the devices of a kind that a rule has ever held at."""
         return {k.device for k in self.states.get(station, {}) if k.rule == rule and k.kind == kind}
 
-    def advance(self, station: str, to_ms: int) -> None:
-        """Let time pass for the rules of a station that wait."""
+    def advance(self, station: str, to_ms: int, *, minutes: bool = True) -> None:
+        """Let time pass for the rules of a station that wait.
+
+        Parameters
+        ----------
+        minutes
+            Whether the minutes up to `to_ms` have been judged. Without, rules on them wait: time would pass their
+            samples by.
+        """
         states = self.states.get(station, {})
         for key, state in states.items():
             rule = self.rules_of(station, key.kind or "port").get(key.rule)
-            if rule is None or state.phase == "inactive":
+            if rule is None or state.phase == "inactive" or (not minutes and isinstance(rule.input, OF_MINUTES)):
                 continue
             states[key], changes = advance(state, rule.timing, to_ms)
             self._note(rule, key, changes)
@@ -171,10 +183,19 @@ class Alerts:
                 text = texts[int(table.codes[code][row])]
                 found = error_class(text) if kind is PORT else None
                 evidence = {kind.codes[code].name: text, **(found.evidence() if found is not None else {})}
-            for rule in self.rules_of(key.station, kind.name).values():
-                if isinstance(rule.input, StateInput) and kind.name in rule.input.device_kinds:
-                    sample = state_sample(rule, int(table.time_ms[row]), names[int(state[i])], evidence)
-                    self.sample(rule, AlertKey(rule.name, key.station, kind.name, key.device), sample)
+            for rule in self._on_states(key.station, kind.name):
+                sample = state_sample(rule, int(table.time_ms[row]), names[int(state[i])], evidence)
+                self.sample(rule, AlertKey(rule.name, key.station, kind.name, key.device), sample)
+
+    def _on_states(self, station: str, kind: str) -> tuple[Rule, ...]:
+        """Return the rules of a station on the states of its devices of a kind."""
+        found = self._state_rules.get((station, kind))
+        if found is None:
+            found = self._state_rules[station, kind] = tuple(
+                rule for rule in self.rules_of(station, kind).values()
+                if isinstance(rule.input, StateInput) and kind in rule.input.device_kinds
+            )
+        return found
 
     def _seen_of(self, kind: Kind, size: int) -> NDArray[np.int8]:
         seen = self._seen.get(kind.name, np.empty(0, np.int8))
@@ -202,17 +223,16 @@ class Alerts:
             (r.input.device_kinds for r in rules.values()
              if isinstance(r.input, SilenceInput) and r.input.scope == "station"), (),
         )
+        limits = _Limits(limit_ms)
         for item in news:
             label = f"{item.kind}/{item.device}"
             group = station if item.kind in grouped else f"{station}/{label}"
             state = self.silence.get(group, SilenceState())
-            limits = {d: limit_ms(*d.split("/")) for d in {*state.offline, label}}
             state, samples = silence_step(state, label, item.time_ms, offline=item.offline, offline_after_ms=limits)
             self.silence[group] = state
             self._silence_samples(station, rules, samples)
         state = self.silence.get(station, SilenceState())
         if state.excused:
-            limits = {d: limit_ms(*d.split("/")) for d in state.offline}
             self.silence[station], samples = silence_advance(state, to_ms, limits)
             self._silence_samples(station, rules, samples)
 
@@ -243,6 +263,18 @@ class Alerts:
             self.states.setdefault(key.station, {})[key] = state
         self.silence = {k: msgspec.convert(v, SilenceState) for k, v in silence.items()}
         self._seen = {k: np.frombuffer(v, np.int8).copy() for k, v in seen.items()}
+
+
+class _Limits(dict[str, int]):
+    """`kind/device` -> its limit of silence [ms], looked up when it is asked for first."""
+
+    def __init__(self, limit_ms: Callable[[str, str], int]) -> None:
+        super().__init__()
+        self._limit_ms = limit_ms
+
+    def __missing__(self, label: str) -> int:
+        found = self[label] = self._limit_ms(*label.split("/"))
+        return found
 
 
 def _plain_devices(sample: Sample) -> Sample:

@@ -1,6 +1,6 @@
 """From journalled frames to a table: connectors become lanes, texts become numbers, presence becomes life or death."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,26 @@ from numpy.typing import NDArray
 
 from analytics.devices import Lanes, Texts
 from analytics.table import NO_RUN, Table
+from store.journal import Entry
 from telemetry.channels import Kind
 from telemetry.columns import blank, is_blank, join, pick
 from telemetry.frame import FLAG_RETAINED, FrameColumns
 
 Int64 = NDArray[np.int64]
+
+FOLD_READINGS = 50_000
+"""Frames are folded together up to about so many readings; more cost more memory and little less time."""
+
+
+def in_parts(frames: list[Entry]) -> Iterator[list[Entry]]:
+    """Yield neighbouring frames as they are folded together."""
+    begin, readings = 0, 0
+    for i, entry in enumerate(frames):
+        if readings and readings + entry.readings > FOLD_READINGS:
+            yield frames[begin:i]
+            begin, readings = i, 0
+        readings += entry.readings
+    yield frames[begin:]
 
 
 def to_table(frames: Sequence[FrameColumns], lanes: Lanes, texts: Texts, wanted: NDArray[np.bool_]) -> Table:
@@ -66,6 +81,5 @@ def _codes(frames: Sequence[FrameColumns], kind: Kind, i: int, texts: Texts) -> 
         elif kind.codes[i].states:
             parts.append(frame.codes[i].astype(np.int64))
         else:
-            numbers = np.array([*(texts.number(t) for t in frame.texts), -1], np.int64)
-            parts.append(numbers[frame.codes[i]])
+            parts.append(texts.numbers(frame.texts)[frame.codes[i]])
     return join(parts)

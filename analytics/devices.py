@@ -30,6 +30,13 @@ class Texts:
             self.all.append(text)
         return found
 
+    def numbers(self, texts: Sequence[str]) -> Int64:
+        """Return the numbers of texts, and -1 behind them."""
+        found = list(map(self._by_text.get, texts))
+        if None in found:
+            found = list(map(self.number, texts))
+        return np.array([*found, -1], np.int64)
+
 
 class Lanes:
     """Connectors of the devices of one kind: (device, connector) -> lane."""

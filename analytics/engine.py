@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.alerts import Alerts, News
-from analytics.arrive import to_table
+from analytics.arrive import in_parts, to_table
 from analytics.books import MinuteBook, from_buckets
 from analytics.clocks import Clocks
 from analytics.devices import Lanes, Texts, grown, make_devices
@@ -109,7 +109,7 @@ class Engine:
     # ---- entries
 
     def take(self, entries: list[Entry], keys: list[DeviceKey]) -> None:
-        """Take entries in order; frames between two other entries are folded together.
+        """Take entries in order; frames between two other entries are folded together, up to a limit.
 
         Parameters
         ----------
@@ -122,7 +122,8 @@ class Engine:
         for is_frame, group in groupby(entries, key=lambda e: e.type is EntryType.FRAME):
             batch = list(group)
             if is_frame:
-                self._take_frames(batch)
+                for part in in_parts(batch):
+                    self._take_frames(part)
             else:
                 for entry in batch:
                     self._take_other(entry)
@@ -238,7 +239,7 @@ class Engine:
                 limits[kind, self.keys[d].device] = int(one.shelf.devices.offline_after_ms[d])
         watermark = int(self.watermark_ms[station])
         self.alerts.hear(name, sorted(news), watermark, lambda k, d: limits[k, d])
-        self.alerts.advance(name, watermark)
+        self.alerts.advance(name, watermark, minutes=False)
 
     def commit_transitions(self) -> None:
         """Commit the alert transitions made since the last time."""

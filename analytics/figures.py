@@ -52,7 +52,7 @@ class KpiAnswer:
 
 def round_figure(value: float) -> float:
     """Return a value with 12 significant digits: what is beyond them is noise of the summation."""
-    return float(f"{value:.12g}")
+    return float(f"{value:.12g}") if value else 0.0
 
 
 def share(part: float, whole: float) -> float | None:

@@ -54,18 +54,19 @@ def _annotate_ports(table: Table, fresh: Mask, start: Int64, devices: Devices) -
     places = int(place.max()) + 1
     status = _filled(table.codes[PORT.code_index["status"]], -1, place, places, start)
     power = _filled(table.values[PORT.value_index["power_kw"]], np.nan, place, places, start)
-    lane = _filled(table.lane, -1, place, places, start)
+    lane = table.lane[:, None] if places == 1 else _filled(table.lane, -1, place, places, start)
     named = (lane >= 0) & devices.lane_named[lane]
     spoke = status >= 0
     whole = (spoke & ~named).any(axis=1) | ((spoke & named).sum(axis=1) >= devices.connectors[table.device])
     found, found_charging, rank = port_state(status, power, whole)
     carried = _lane_sessions(table, fresh, rank[np.arange(len(table)), place])
-    # Of several connectors in equally high states the first by name decides whose session it is.
-    order = np.where(rank >= 0, rank.astype(np.int64) * (len(devices.lane_rank) + 1) - devices.lane_rank[lane], -1)
-    order[rank < 0] = np.iinfo(np.int64).min
-    decides = order.argmax(axis=1)
-    sessions = _filled(carried, 0, place, places, start)
-    session = sessions[np.arange(len(table)), decides]
+    session = carried
+    if places > 1:
+        # Of several connectors in equally high states the first by name decides whose session it is.
+        order = np.where(rank >= 0, rank.astype(np.int64) * (len(devices.lane_rank) + 1) - devices.lane_rank[lane], -1)
+        order[rank < 0] = np.iinfo(np.int64).min
+        sessions = _filled(carried, 0, place, places, start)
+        session = sessions[np.arange(len(table)), order.argmax(axis=1)]
     occupied = (found >= 0) & IS_OCCUPIED[found]
     return table.put(
         state=np.where(fresh, found, table.state),
@@ -176,9 +177,9 @@ def _fold_time(table: Table, counted: Mask, devices: Devices, out: Folded) -> No
     out.add("readings", minute_key(table.device[row], table.time_ms[row] // MINUTE_MS), np.ones(len(row), np.int64))
     row = row[row > 0] - 1
     row = row[(table.device[row] == table.device[row + 1]) & ~table.death[row]]
-    t0 = table.time_ms[row]
-    gap = table.time_ms[row + 1] - t0
-    length = np.minimum(gap, devices.offline_after_ms[table.device[row]])
+    t0 = table.time_ms.take(row)
+    gap = table.time_ms.take(row + 1) - t0
+    length = np.minimum(gap, devices.offline_after_ms.take(table.device.take(row)))
     silent = gap > length
     if silent.any():
         out.add_run("quiet_ms", row[silent], length[silent])
@@ -186,16 +187,16 @@ def _fold_time(table: Table, counted: Mask, devices: Devices, out: Folded) -> No
     if not len(row):
         return
     pieces = cut_at_minutes(t0, t0 + length)
-    at = row[pieces.segment]
-    key = minute_key(table.device[at], pieces.minute)
+    at = row.take(pieces.segment)
+    key = minute_key(table.device.take(at), pieces.minute)
     out.add("heard_ms", key, pieces.length_ms)
     out.add_run("ms", row, length)
     names = PORT_STATUS if kind is PORT else MACHINE_STATE if "state" in kind.code_index else ()
-    state = table.state[at]
+    state = table.state.take(at)
     for code in np.flatnonzero(np.bincount(state + 1)[1:]).tolist() if names else ():  # -1: not known
         mine = state == code
         out.add(f"{names[code]}_ms", key[mine], pieces.length_ms[mine])
-    charging = table.charging[at]
+    charging = table.charging.take(at)
     if charging.any():
         out.add("in_charge_ms", key[charging], pieces.length_ms[charging])
 
@@ -210,16 +211,17 @@ def _fold_gauge(
     table: Table, rows: Int64, value: NDArray[np.float64], counted: Mask, name: str, devices: Devices, out: Folded
 ) -> None:
     i, j = _neighbours(table, rows, counted)
-    length = table.time_ms[rows[j]] - table.time_ms[rows[i]]
-    device = table.device[rows[i]]
-    near = (length > 0) & (length <= devices.offline_after_ms[device])
-    i, j, length, device = i[near], j[near], length[near], device[near]
+    begin = rows.take(i)
+    t0, device = table.time_ms.take(begin), table.device.take(begin)
+    length = table.time_ms.take(rows.take(j)) - t0
+    near = (length > 0) & (length <= devices.offline_after_ms.take(device))
+    if not near.all():
+        i, j, t0, length, device = i[near], j[near], t0[near], length[near], device[near]
     if len(i):
-        t0 = table.time_ms[rows[i]]
         pieces = cut_at_minutes(t0, t0 + length)
-        key = minute_key(device[pieces.segment], pieces.minute)
-        end_value = np.where(devices.hold[device], value[i], value[j])
-        out.add(f"{name}_i", key, spread_line(pieces, value[i], end_value, length, GAUGE_SCALE))
+        key = minute_key(device.take(pieces.segment), pieces.minute)
+        end_value = np.where(devices.hold.take(device), value.take(i), value.take(j))
+        out.add(f"{name}_i", key, spread_line(pieces, value.take(i), end_value, length, GAUGE_SCALE))
         out.add(f"{name}_ms", key, pieces.length_ms)
     mine = counted[rows]
     rows, level = rows[mine], np.rint(value[mine] * GAUGE_SCALE).astype(np.int64)
@@ -261,13 +263,14 @@ def _spread(
         return
     start, t0, t1, amount = start[wide], t0[wide], t1[wide], amount[wide]
     pieces = cut_at_minutes(t0, t1)
-    device = table.device[start]
-    key = minute_key(device[pieces.segment], pieces.minute)
+    device = table.device.take(start)
+    key = minute_key(device.take(pieces.segment), pieces.minute)
     part = spread_even(pieces, amount, t1 - t0)
     out.add(f"{stem}_n", key, part)
     out.add(f"{stem}_ms", key, pieces.length_ms)
-    long = (t1 - t0 > devices.offline_after_ms[device])[pieces.segment]
-    if long.any() and stem in ("energy", "volume"):
+    long = t1 - t0 > devices.offline_after_ms.take(device)
+    if stem in ("energy", "volume") and long.any():
+        long = long.take(pieces.segment)
         out.add(f"{stem}_estimated_n", key[long], part[long])
     _by_state(table, start[pieces.segment], key, part, stem, devices, out)
 
@@ -300,13 +303,13 @@ def _fold_metered(
     flow = table.values[kind.value_index[gauge]] if gauge in kind.value_index else np.full(len(table), np.nan)
     rows = lanes[known(flow)[lanes]]
     i, j = _neighbours(table, rows, counted)
-    length = table.time_ms[rows[j]] - table.time_ms[rows[i]]
-    device = table.device[rows[i]]
-    first = devices.first_register_ms[register][table.lane[rows[i]]]
-    own = (length > 0) & (length <= devices.offline_after_ms[device]) & (table.time_ms[rows[i]] < first)
+    begin = rows.take(i)
+    t0, device = table.time_ms.take(begin), table.device.take(begin)
+    length = table.time_ms.take(rows.take(j)) - t0
+    first = devices.first_register_ms[register].take(table.lane.take(begin))
+    own = (length > 0) & (length <= devices.offline_after_ms.take(device)) & (t0 < first)
     if own.any():
-        i, j, length, device, first = i[own], j[own], length[own], device[own], first[own]
-        t0 = table.time_ms[rows[i]]
+        i, j, t0, length, device, first = i[own], j[own], t0[own], length[own], device[own], first[own]
         pieces = cut_at_minutes(t0, np.minimum(t0 + length, first))
         v0 = flow[rows[i]]
         v1 = np.where(devices.hold[device], v0, flow[rows[j]])
@@ -317,7 +320,7 @@ def _fold_metered(
         _by_state(table, rows[i][pieces.segment], key, amount, stem, devices, out)
     if not len(reg):
         return
-    found = register_intervals(np.rint(level[reg] * AMOUNT_SCALE).astype(np.int64), group_starts(table.lane[reg]))
+    found = register_intervals(np.rint(level.take(reg) * AMOUNT_SCALE).astype(np.int64), group_starts(table.lane[reg]))
     mine = counted[reg[found.decided]]
     start, end, amount = reg[found.start[mine]], reg[found.end[mine]], found.amount[mine].copy()
     decided = reg[found.decided[mine]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.kernels.segments import begins
 from store.buckets import combine_of
 from telemetry.channels import Kind
 from telemetry.times import HOUR_MS, MINUTE_MS
@@ -87,7 +88,7 @@ class Folded:
             """Return where each stretch of equal keys begins; most columns share their keys."""
             found = starts.get(id(keys))
             if found is None:
-                found = starts[id(keys)] = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+                found = starts[id(keys)] = np.flatnonzero(begins(keys))
             return found
 
         out = Folded(lasts=self.lasts)

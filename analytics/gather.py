@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.folded import Folded
+from analytics.kernels.segments import begins
 from store.buckets import combine_of, empty_of
 
 Int64 = NDArray[np.int64]
@@ -52,7 +53,10 @@ class Gathered:
     keys: Int64
     """(k,) each once."""
     hour: Int64
-    station: NDArray[np.str_]
+    station: Int64
+    """Position in `stations`."""
+    stations: list[str]
+    """Sorted."""
     sums: dict[str, Int64]
     """Column -> (k,)"""
     extremes: dict[str, Int64]
@@ -66,7 +70,7 @@ class Gathered:
         change = np.r_[True, (self.station[1:] != self.station[:-1]) | (self.hour[1:] != self.hour[:-1])]
         starts = np.append(np.flatnonzero(change), len(self.keys)).tolist()
         for first, last in pairwise(starts):
-            yield str(self.station[first]), int(self.hour[first]), slice(first, last)
+            yield self.stations[int(self.station[first])], int(self.hour[first]), slice(first, last)
 
     def extend(self, block: Block, rows: slice, at: Int64) -> None:
         """Widen minima and maxima of a block and take later last values."""
@@ -98,7 +102,7 @@ def gather(waiting: list[tuple[int, Folded]], station_of: Callable[[Int64], list
                 index.note(keys)
     unique = index.finish()
     hour = (unique & MINUTE_MASK) // 60
-    station = np.array(station_of(unique >> 28), np.str_)
+    stations, station = _stations(unique >> 28, station_of)
     order = np.lexsort((unique, hour, station))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
@@ -120,7 +124,16 @@ def gather(waiting: list[tuple[int, Folded]], station_of: Callable[[Int64], list
             at = place[index.of(keys)]
             later = times >= last_ms[at]
             last[at[later]], last_ms[at[later]] = values[later], times[later]
-    return Gathered(unique[order], hour[order], station[order], sums, extremes, lasts)
+    return Gathered(unique[order], hour[order], station[order], stations, sums, extremes, lasts)
+
+
+def _stations(device: Int64, station_of: Callable[[Int64], list[str]]) -> tuple[list[str], Int64]:
+    """Return the stations of devices (rising), sorted, and the position of each device's among them."""
+    first = begins(device)
+    names = station_of(device[first])
+    found = sorted(set(names))
+    place = {name: i for i, name in enumerate(found)}
+    return found, np.array([place[name] for name in names], np.int64)[np.cumsum(first) - 1]
 
 
 class _KeyIndex:
@@ -164,4 +177,4 @@ def _look(keys: Int64) -> tuple[int, int, int]:
 
 def _once(keys: Int64) -> Int64:
     """Return keys without neighbours that are equal."""
-    return keys[np.r_[True, keys[1:] != keys[:-1]]]
+    return keys[begins(keys)]

@@ -14,8 +14,9 @@ _PREFIX = "_group-"
 _SUMS = {
     "charging": (
         "window_h", "known_h", "available_h", "reserved_h", "occupied_h", "faulted_h", "unavailable_h", "offline_h",
-        "unknown_h", "charging_h", "idle_h", "energy_kwh", "sessions", "sessions_successful", "overstay_h",
-        "lost_energy_kwh", "service_min", "up_min",
+        "unknown_h", "charging_h", "idle_h", "energy_kwh", "sessions", "sessions_successful", "sessions_judged",
+        "sessions_measured", "sessions_measured_kwh", "overstay_h", "lost_energy_kwh", "capacity_kwh", "service_min",
+        "up_min",
     ),
     "compressed_air": (
         "energy_kwh", "volume_m3", "supplied_m3", "metered_m3", "loaded_h", "unloaded_h", "stopped_h", "known_h",
@@ -31,7 +32,9 @@ _RATIOS = {
         "occupied_utilisation_of_known": ("occupied_h", "known_h"),
         "charging_utilisation_of_known": ("charging_h", "known_h"),
         "idle_utilisation_of_known": ("idle_h", "known_h"),
-        "session_success_rate": ("sessions_successful", "sessions"),
+        "capacity_factor": ("energy_kwh", "capacity_kwh"),
+        "session_success_rate": ("sessions_successful", "sessions_judged"),
+        "mean_session_kwh": ("sessions_measured_kwh", "sessions_measured"),
         "uptime": ("up_min", "service_min"),
     },
     "compressed_air": {"kwh_per_m3": ("paired_energy_kwh", "paired_volume_m3")},

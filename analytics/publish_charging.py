@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analytics.counted import counted, counted_spans
+from analytics.counted import counted, counted_spans, shared_kw
 from analytics.kernels.grid import max_per_device
 from analytics.kernels.intervals import Int64, intersect, span
 from analytics.kpis.charging import HOURS, STATES_OF, congested, rows_inside, station_power
@@ -106,8 +106,8 @@ def _put_energy(
     fields["power_kw"] = over(periods.sum_of(minute_at, total_kw * width_ms), periods.sum_of(minute_at, width_ms))
     fields["peak_kw"] = peak_kw
     fields["load_factor"] = over(energy_kwh, peak_kw * (periods.length_ms / HOUR_MS))
-    listed = window.station.listed("port")
-    rated_kw = np.array([getattr(listed.get(name), "rated_kw", None) or np.nan for name in ports])
+    shares_kw = shared_kw(window.station.listed("port"))
+    rated_kw = np.array([shares_kw.get(name) or np.nan for name in ports])
     if len(ports) and not np.isnan(rated_kw).any():
         pieces = pieces_of([spans[name] for name in ports], periods)
         part_h = (pieces.end_ms - pieces.start_ms) / HOUR_MS

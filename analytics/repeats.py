@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.table import Table
+from telemetry.columns import is_repeated
 
 Mask = NDArray[np.bool_]
 Prints = NDArray[np.uint64]
@@ -25,11 +26,9 @@ def fingerprints(table: Table) -> Prints:
     Two of a million remembered readings share them by chance about once in 10^7 memories.
     """
     with np.errstate(over="ignore"):
-        mixed: Prints = sum(
-            (column.astype(np.uint64) * odd
-             for column, odd in zip((table.device, table.time_ms, table.seq, table.lane), _ODD, strict=True)),
-            np.zeros(len(table), np.uint64),
-        )
+        mixed: Prints = table.device.astype(np.uint64) * _ODD[0]
+        for column, odd in zip((table.time_ms, table.seq, table.lane), _ODD[1:], strict=True):
+            mixed += (column[:1] if is_repeated(column) else column).astype(np.uint64) * odd
         mixed ^= mixed >> np.uint64(29)
         mixed *= _ODD[1]
     mixed ^= mixed >> np.uint64(32)
@@ -41,8 +40,8 @@ class Repeats:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._remembered = remembered
-        self._old = np.empty(0, np.uint64)
-        """Sorted."""
+        self._old: list[Prints] = []
+        """In parts as they came; one sorted part once they have been looked through."""
         self._young: list[Prints] = []
         self._young_count = 0
 
@@ -51,8 +50,7 @@ class Repeats:
         self._young.append(fingerprints(table))
         self._young_count += len(table)
         if self._young_count >= self._remembered:
-            self._old = np.sort(np.concatenate(self._young))
-            self._young, self._young_count = [], 0
+            self._old, self._young, self._young_count = self._young, [], 0
 
     def known(self, table: Table, rows: Mask) -> Mask:
         """Return which of the marked rows, in order of arrival, repeat an earlier reading of the table or of before."""
@@ -61,9 +59,14 @@ class Repeats:
         first[np.unique(prints, return_index=True)[1]] = True
         seen = ~first
         at = np.flatnonzero(rows & first)
-        self._young = [np.sort(np.concatenate(self._young))] if self._young else []
-        for memory in (self._old, *self._young):
+        self._old, self._young = _sorted(self._old), _sorted(self._young)
+        for memory in (*self._old, *self._young):
             place = np.searchsorted(memory, prints[at])
             inside = place < len(memory)
             seen[at[inside]] |= memory[place[inside]] == prints[at[inside]]
         return rows & seen
+
+
+def _sorted(parts: list[Prints]) -> list[Prints]:
+    """Return sorted fingerprints in one part, where there are any."""
+    return [np.sort(np.concatenate(parts), kind="stable")] if parts else []

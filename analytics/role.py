@@ -12,6 +12,7 @@ from types import FrameType
 
 from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
+from analytics.heap import keep_pages
 from analytics.minutely import Minutely
 from analytics.recompute import Done, orders, recompute
 from analytics.snapshot import add_snapshot, recall, restore
@@ -27,6 +28,8 @@ PAUSES = 4.0
 """Between two steps it waits this many times as long as the last one took, so that more comes at once: a step costs as
 much for ten readings as for several hundred, and would otherwise fill a core with small ones at any rate."""
 LONGEST_PAUSE_S = 0.1
+STEP_READINGS = 200_000
+"""Readings looked at in one step; those between two ticks are folded at once."""
 BACKLOG = 10_000
 """Readings of a step from which on it is behind, and does not wait."""
 CHECKPOINT_S = 2.0
@@ -84,7 +87,7 @@ class Analytics:
 
     def step(self) -> bool:
         """Take the next entries of the journal; return whether there were any."""
-        entries = self.reader.read(self.engine.cursor, limit_readings=50_000)
+        entries = self.reader.read(self.engine.cursor, limit_readings=STEP_READINGS)
         pieces = _to_ticks(entries)
         last_tick = max((i for i, piece in enumerate(pieces) if piece[-1].type is EntryType.TICK), default=-1)
         for i, piece in enumerate(pieces):
@@ -186,6 +189,7 @@ def _to_ticks(entries: list[Entry]) -> list[list[Entry]]:
 
 def run(config: Config) -> None:
     """Run the analytics role until SIGTERM or SIGINT."""
+    keep_pages()
     with RoleLock(config.data, "analytics"), explained(config.data, "analytics"):
         stop = threading.Event()
 

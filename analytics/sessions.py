@@ -56,6 +56,13 @@ class Session:
     flags: tuple[str, ...]
     """`offline`: the port was silent for a part of it; `energy_unknown`."""
 
+    @property
+    def mean_kw(self) -> float | None:
+        """Energy over the time of charging; None where either is missing."""
+        if self.energy_kwh is None or not self.charging_s:
+            return None
+        return round_figure(self.energy_kwh / (self.charging_s / 3600))
+
     def item(self) -> dict[str, Any]:
         """Return the session as `GET /sessions` lists it."""
         return {
@@ -66,6 +73,7 @@ class Session:
             "end": format_time(self.end_ms),
             "energy_kwh": self.energy_kwh,
             "peak_kw": self.peak_kw,
+            "mean_kw": self.mean_kw,
             "charging_s": self.charging_s,
             "idle_s": self.idle_s,
             "stop_reason": self.stop_reason,

@@ -189,8 +189,8 @@ class Shelf:
         return changes
 
     def _fallen(self, table: Table) -> Int64:
-        """Return the devices with a register that falls among its last values."""
-        order = np.lexsort((table.seq, table.time_ms, table.lane))
+        """Return the devices with a register that falls among its values; rows of a lane stand in their order."""
+        order = stable_order(table.lane)
         fallen = []
         for channel, cell in zip(self.kind.values, table.values, strict=True):
             if channel.role is not Role.REGISTER or is_blank(cell):

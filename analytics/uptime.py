@@ -14,6 +14,7 @@ from analytics.counted import counted, service_span
 from analytics.figures import round_figure
 from analytics.held import heard, held, last_message
 from analytics.kernels.intervals import EMPTY, Int64, complement, intersect, length_ms, span, subtract, union
+from analytics.steady import steady_ports
 from analytics.window import Window
 from telemetry.registry import Device
 from telemetry.times import format_time
@@ -97,10 +98,24 @@ def uptime_of(window: Window, exclusions: Sequence[Exclusion] = ()) -> list[Port
         device = listed.get(port)
         name = device.charge_point if device is not None and device.charge_point else f"port {port}"
         groups.setdefault(name, []).append(port)
+    up = steady_ports(window, without=("Faulted", "Unavailable"))
     answers = {
-        port: _port_uptime(window, listed, port, group, exclusions) for group in groups.values() for port in group
+        port: (port in up and _without_outage(window, listed.get(port), port, group))
+        or _port_uptime(window, listed, port, group, exclusions)
+        for group in groups.values() for port in group
     }
     return [answers[port] for port in ports]
+
+
+def _without_outage(window: Window, device: Device | None, port: str, group: list[str]) -> PortUptime | None:
+    """Return the uptime of a port that was never down since its first message; None where that is not all of it."""
+    service, first_ms = service_span(window, device), window.first_heard_ms["port", port]
+    young = first_ms > window.from_ms
+    if young and (len(group) > 1 or (device is not None and device.commissioned is not None)):
+        return None
+    begin_ms, end_ms = service[0].tolist() if len(service) else (0, 0)
+    minutes_ms = max(0, min(end_ms, window.now_ms) - max(begin_ms, first_ms))
+    return PortUptime(port, minutes_ms / 60_000, 0.0, 0.0, 1.0 if minutes_ms else None, ())
 
 
 def station_uptime(ports: Sequence[PortUptime]) -> float | None:

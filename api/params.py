@@ -81,7 +81,7 @@ def offset_of(cursor: str | None) -> int:
     """
     if cursor is None or cursor == "":
         return 0
-    if not cursor.isascii() or not cursor.isdigit() or int(cursor) > LARGEST:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > len(str(LARGEST)) or int(cursor) > LARGEST:
         detail = f"cursor = {cursor!r} is none of ours; take next_cursor of the answer before"
         raise Problem(422, detail)
     return int(cursor)

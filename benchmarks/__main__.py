@@ -31,7 +31,7 @@ from benchmarks.analytics import measure_analytics
 from benchmarks.crash import measure_crash
 from benchmarks.dispatch import measure_dispatch
 from benchmarks.flow import measure_flow
-from benchmarks.fuzz import measure_fuzz
+from benchmarks.fuzz import TARGETS, measure_fuzz
 from benchmarks.grafana import measure_grafana
 from benchmarks.ingest import measure_ingest
 from benchmarks.leaks import measure_leaks
@@ -83,6 +83,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, set[str]]:
     crash = parts.add_parser("crash")
     crash.add_argument("--kills", type=int, default=500, help="at least 60")
     fuzz = parts.add_parser("fuzz")
+    fuzz.add_argument("targets", nargs="*", metavar="TARGET", help=f"none: all of {', '.join(TARGETS)}")
     fuzz.add_argument("--seconds", type=float, default=30.0, help="for each target")
     fuzz.add_argument("--seed", type=int, default=1, help="another seed gives other cases")
     page = parts.add_parser("page")
@@ -134,7 +135,7 @@ def main() -> None:
         "load": lambda: iter(measure_load(chosen.devices, chosen.messages).items()),
         "grafana": lambda: measure_grafana(chosen.repeats),
         "crash": lambda: measure_crash(chosen.kills),
-        "fuzz": lambda: measure_fuzz(chosen.seconds, chosen.seed),
+        "fuzz": lambda: measure_fuzz(chosen.targets, chosen.seconds, chosen.seed),
     }
     for name, value in measures[chosen.what]():
         print(f"{name:<48}{value}", flush=True)

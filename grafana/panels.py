@@ -25,6 +25,9 @@ STEPS = (
 """(width, source, rows per hour, when it is read). Grafana puts numbers in; InfluxDB sees which conditions are false
 before it opens a file, so of three queries one costs anything."""
 
+DAYS_FROM = 21_600_000
+"""Step [ms] from which charts of many devices read rows of days."""
+
 MANY = 250
 """Steps of a chart with a series for each device of a station, of which there may be hundreds."""
 
@@ -97,23 +100,29 @@ def target(query: str, *, variable: str = ROLLED, alias: str = "", table: bool =
     }
 
 
-def stepped(query: str, *, alias: str = "") -> list[Json]:
+def stepped(query: str, *, alias: str = "", days: str = "") -> list[Json]:
     """Return the query for rows of a minute, a quarter and an hour, of which the step of the range picks one.
 
     Parameters
     ----------
     query
         With `{step}` in the name of the measurement and, where amounts become rates, `{per_hour}`.
+    days
+        The query for rows of days as they are, which takes over from a step of `DAYS_FROM` on.
     """
-    return [
-        target(
-            query.replace("{step}", width)
-            .replace("{per_hour}", str(per_hour))
-            .replace("WHERE ", f"WHERE {condition} AND "),
-            variable=variable,
-            alias=alias,
-        )
+    steps = [
+        (query.replace("{step}", width).replace("{per_hour}", str(per_hour)), variable, condition)
         for width, variable, per_hour, condition in STEPS
+    ]
+    if days:
+        text, variable, condition = steps.pop()
+        steps += [
+            (text, variable, f"{condition} AND $__interval_ms < {DAYS_FROM}"),
+            (days, ROLLED, f"$__interval_ms >= {DAYS_FROM}"),
+        ]
+    return [
+        target(text.replace("WHERE ", f"WHERE {condition} AND "), variable=variable, alias=alias)
+        for text, variable, condition in steps
     ]
 
 
@@ -162,20 +171,41 @@ def panel(
     )
 
 
-def stat(title: str, description: str, queries: Sequence[Json], look: Look, *, interval: str | None = None) -> Json:
-    """Return one big number: the last value of the queries, or one for each series."""
+def stat(
+    title: str,
+    description: str,
+    queries: Sequence[Json],
+    look: Look,
+    *,
+    interval: str | None = None,
+    states: Sequence[tuple[str, str, str]] = (),
+    overrides: Sequence[Json] = (),
+) -> Json:
+    """Return one big number: the last value of the queries, or one with its name for each series.
+
+    Parameters
+    ----------
+    states
+        (value, text, colour) of values that are words.
+    """
     options = {
-        "colorMode": "value" if look.steps else "none",
+        "colorMode": "value" if look.steps or states else "none",
         "graphMode": "area",
         "justifyMode": "auto",
         "orientation": "auto",
         "percentChangeColorMode": "standard",
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        # Without a pattern only numbers are shown, with one that is too wide the time as well.
+        "reduceOptions": {
+            "calcs": ["lastNotNull"],
+            "fields": "/^(?!Time$)/" if states else "",
+            "values": False,
+        },
         "showPercentChange": False,
-        "textMode": "value",
+        "textMode": "auto",
         "wideLayout": True,
     }
-    return panel("stat", title, description, queries, look.defaults(), options, interval=interval)
+    field = look.defaults([words(states)]) | {"color": {"mode": "thresholds"}} if states else look.defaults()
+    return panel("stat", title, description, queries, field, options, interval=interval, overrides=overrides)
 
 
 def chart(
@@ -363,36 +393,3 @@ def bars(title: str, description: str, queries: Sequence[Json], look: Look) -> J
         "valueMode": "color",
     }
     return panel("bargauge", title, description, queries, look.defaults(), options)
-
-
-def second_axis(name: str, look: Look) -> Json:
-    """Return the override that puts the series of that name on the right axis with its own unit."""
-    properties: list[Json] = [
-        {"id": "unit", "value": look.unit},
-        {"id": "custom.axisPlacement", "value": "right"},
-    ]
-    if look.decimals is not None:
-        properties.append({"id": "decimals", "value": look.decimals})
-    return {"matcher": {"id": "byName", "options": name}, "properties": properties}
-
-
-def band(low: str, high: str, color: str = GREEN) -> list[Json]:
-    """Return the overrides that draw two series of those names as the ends of a shaded band."""
-    line = [
-        {"id": "color", "value": {"fixedColor": color, "mode": "fixed"}},
-        {"id": "custom.lineWidth", "value": 1},
-        {"id": "custom.lineStyle", "value": {"dash": [6, 6], "fill": "dash"}},
-        {"id": "custom.showPoints", "value": "never"},
-        {"id": "custom.spanNulls", "value": True},
-    ]
-    return [
-        {"matcher": {"id": "byName", "options": low}, "properties": [*line, {"id": "custom.fillOpacity", "value": 0}]},
-        {
-            "matcher": {"id": "byName", "options": high},
-            "properties": [
-                *line,
-                {"id": "custom.fillOpacity", "value": 12},
-                {"id": "custom.fillBelowTo", "value": low},
-            ],
-        },
-    ]

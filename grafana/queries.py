@@ -56,9 +56,10 @@ def last_by(measurement: str, field: str, name: str, how: str = "last", by: str 
     return f'SELECT {how}("{field}") AS "{name}" FROM "{measurement}" {WHERE} GROUP BY {by}'
 
 
-def about_devices(field: str, name: str) -> str:
-    """Return what is known of each device; it is stored once a day, so the range does not matter."""
-    return f'SELECT last("{field}") AS "{name}" FROM "device_info" WHERE {STATION} GROUP BY {DEVICE}'
+def about_devices(field: str, kind: str = "") -> str:
+    """Return what is known of each device (of a kind); it is stored once a day, so the range does not matter."""
+    of_kind = f" AND \"kind\" = '{kind}'" if kind else ""
+    return f'SELECT last("{field}") AS "{field}" FROM "device_info" WHERE {STATION}{of_kind} GROUP BY {DEVICE}'
 
 
 def sum_of_stations(measurement: str, field: str, times: str = "") -> str:

@@ -35,6 +35,18 @@ def _states(names: tuple[str, ...], known: dict[str, tuple[str, str]], language:
     return [(name, zh if language == "zh" else name, color) for name, (zh, color) in table.items()]
 
 
+KINDS = {
+    "port": ("ports", "充电桩"),
+    "site_meter": ("site meters", "总表"),
+    "compressor": ("compressors", "空压机"),
+    "dryer": ("dryers", "干燥机"),
+    "auxiliary": ("auxiliaries", "辅机"),
+    "air_main": ("air mains", "供气总管"),
+    "air_meter": ("air meters", "气表"),
+}
+"""Kind of device -> its word in English and Chinese."""
+
+
 def port_states(language: str) -> list[tuple[str, str, str]]:
     """Return (value, text, colour) of every state of a port, Offline and Unknown included."""
     return _states(PORT_STATUS, _PORT, language)

@@ -19,6 +19,7 @@ from ingest.clock import EventClock
 from ingest.decoded import Decoded, joined, letter, refused
 from ingest.devices import Devices
 from ingest.limits import Limits
+from ingest.pseudonyms import hide_sessions
 from ingest.topics import read_topic
 from store.journal import DeviceKey
 from telemetry.channels import KINDS, Kind
@@ -204,6 +205,7 @@ class Decoder:
             rejected=rejected,
             unknown_keys=unknown_keys,
             flagged=flagged,
+            memory=self._foreign.changes() if self._foreign else {},
         )
 
     def _sort(
@@ -336,9 +338,11 @@ class Decoder:
                 places = places[good]
             if elements:
                 fill(sheet, keys, elements, target[places], presence=presence)
+        texts, key = tuple(sheet.texts), self._bounds.session_key
+        if key:
+            texts = hide_sessions(rows.kind, sheet.codes, texts, key)
         frame = Frame(
-            rows.kind, device, rows.time_ms[keep], sheet.seq, rows.flags[keep], sheet.values, sheet.codes,
-            tuple(sheet.texts),
+            rows.kind, device, rows.time_ms[keep], sheet.seq, rows.flags[keep], sheet.values, sheet.codes, texts
         )  # fmt: skip
         return frame, sheet.rejected, sheet.unknown_keys
 

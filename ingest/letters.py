@@ -10,7 +10,7 @@ import numpy as np
 
 from ingest.commit import Committer
 from ingest.decode import Decoder
-from store.deadletters import DeadLetter, read_dead_letters
+from store.deadletters import DeadLetter, newest_letter, read_dead_letters
 from store.requests import Mailbox
 from telemetry.config import Config
 from telemetry.errors import JournalFull
@@ -31,6 +31,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Those whose reason contains this text."""
     everything: bool = False
+    last: int | None = None
+    """Newest letter when it was asked: whoever says all does not mean those that come later; None: the newest now."""
 
     def wants(self, letter: DeadLetter) -> bool:
         """Return whether a letter is meant."""
@@ -104,8 +106,7 @@ class Letters:
 
 def _chosen(folder: Path, request: Request) -> Iterator[list[DeadLetter]]:
     """Yield the letters that a request means, oldest first; not those that it makes."""
-    newest = read_dead_letters(folder, newest=True, limit=1)
-    last = newest[0].id if newest else 0
+    last = newest_letter(folder) if request.last is None else request.last
     after = 0
     while found := read_dead_letters(folder, after=after, limit=AT_ONCE):
         after = found[-1].id

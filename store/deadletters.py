@@ -191,6 +191,12 @@ def read_dead_letters(folder: Path, *, after: int = 0, limit: int = 100, newest:
     return [DeadLetter(**dict(zip(fields, row, strict=True))) for row in rows]
 
 
+def newest_letter(folder: Path) -> int:
+    """Return the id of the newest dead letter, 0 where there is none."""
+    newest = read_dead_letters(folder, newest=True, limit=1)
+    return newest[0].id if newest else 0
+
+
 def count_dead_letters(folder: Path, since_ms: int, most: int = 1_000) -> int:
     """Return how many of the newest `most` dead letters came at or after `since_ms`; arguments as above."""
     if not (folder / FILE).exists():

@@ -5,6 +5,7 @@ work itself, under the role's lock.
 """
 
 import contextlib
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ R = TypeVar("R", bound=msgspec.Struct)
 A = TypeVar("A", bound=msgspec.Struct)
 _POLL_S = 0.1
 
+_log = logging.getLogger(__name__)
+
 
 class Mailbox(Generic[R, A]):
     """`roles/requests/{role}/`: requests of commands, and their answers."""
@@ -26,6 +29,8 @@ class Mailbox(Generic[R, A]):
     def __init__(self, data: Path, role: str, request: type[R], answer: type[A]) -> None:
         self._folder = data / "roles" / "requests" / role
         self._request, self._answer = request, answer
+        self._unsent: dict[str, A] = {}
+        """Answers that the disk has yet to take: what they answer is done, and not begun again."""
 
     def put(self, request: R) -> str:
         """Leave a request; return its name."""
@@ -35,16 +40,32 @@ class Mailbox(Generic[R, A]):
 
     def take(self) -> Iterator[tuple[str, R]]:
         """Yield requests; each stays until it is answered, so that one that is interrupted is begun again."""
+        self._send()
         for path in sorted(self._folder.glob("*.request")):
+            if path.stem in self._unsent:
+                continue
+            if path.with_suffix(".answer").exists():
+                path.unlink(missing_ok=True)  # killed between the two steps of an answer
+                continue
             with contextlib.suppress(OSError, msgspec.DecodeError):  # withdrawn meanwhile, or not ours
                 yield path.stem, msgspec.json.decode(path.read_bytes(), type=self._request)
 
     def answer(self, name: str, answer: A) -> None:
-        """Answer a request, unless it was withdrawn."""
-        request = self._folder / f"{name}.request"
-        if request.exists():
-            self._write(f"{name}.answer", answer)
-            request.unlink(missing_ok=True)
+        """Answer a request, unless it was withdrawn; where the disk does not take it, `take` tries again."""
+        self._unsent[name] = answer
+        self._send()
+
+    def _send(self) -> None:
+        for name, answer in list(self._unsent.items()):
+            request = self._folder / f"{name}.request"
+            try:
+                if request.exists():
+                    self._write(f"{name}.answer", answer)
+                    request.unlink(missing_ok=True)
+            except OSError as error:  # a role must not die of a full disk, or of a folder that another user made
+                _log.warning("a command cannot be answered in %s: %s", self._folder, error)
+            else:
+                del self._unsent[name]
 
     def answered(self, name: str) -> A | None:
         """Return the answer to a request, None where there is none yet."""
@@ -73,7 +94,9 @@ class Mailbox(Generic[R, A]):
                 if found is not None:
                     return found
                 try:
-                    return here()
+                    done = here()
+                    # The role may have done it, and ended, since this was looked at last.
+                    return (self.answered(name) if name else None) or done
                 except RoleLocked:
                     name = name or self.put(request)
                     time.sleep(_POLL_S)

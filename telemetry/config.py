@@ -68,6 +68,9 @@ class IngestConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """So many devices may speak in all; a message of one more is dead-lettered, unless stations.toml lists it,"""
     max_devices_per_station: int = 10_000
     """and so many in each station."""
+    session_key: str = ""
+    """A secret. With it, HMAC-SHA256 of each `session_id` is kept in place of the id; another key gives other ones."""
+    session_key_file: str = ""
 
 
 class JournalConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +136,8 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     listen: str = "127.0.0.1:8080"
     public_url: str = ""
     """Address under which people reach the page; used in links and allowed as `Host`."""
+    grafana_url: Annotated[str, msgspec.Meta(pattern=r"^$|^https?://[^/\s]")] = ""
+    """Address of a Grafana with Voltair's dashboards; the page links to them. Empty: no links."""
     tokens: str = ""
     """`name=token:read|admin[:station,...]`, separated by spaces or commas; also `VOLTAIR_API_TOKENS`."""
 
@@ -302,8 +307,11 @@ def _override(tables: dict[str, Any], environ: Mapping[str, str]) -> None:
         tables.setdefault("api", {})["tokens"] = environ["VOLTAIR_API_TOKENS"]
 
 
+_SECRETS = ("password", "token", "secret", "session_key")
+
+
 def _read_secret_files(table: Any, folder: Path) -> None:
-    """Fill `password`, `token` and `secret` from their `_file` variants."""
+    """Fill `password`, `token`, `secret` and `session_key` from their `_file` variants."""
     if isinstance(table, list):
         for item in table:
             _read_secret_files(item, folder)
@@ -312,7 +320,7 @@ def _read_secret_files(table: Any, folder: Path) -> None:
     for key, value in list(table.items()):
         _read_secret_files(value, folder)
         secret = key.removesuffix("_file")
-        if secret in ("password", "token", "secret") and key != secret and value:
+        if secret in _SECRETS and key != secret and value:
             try:
                 table[secret] = (folder / value).read_text("utf-8").strip()
             except OSError as error:

@@ -43,6 +43,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     charge_point: str | None = None
     """Ports with one `charge_point` share its messages."""
     rated_kw: float | None = None
+    cabinet_kw: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Power that the ports of one `charge_point` share; None: as much as their ratings together."""
     phases: int | None = None
     connectors: int | None = None
     commissioned: When | None = None

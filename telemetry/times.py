@@ -16,7 +16,8 @@ LATEST_MS = 4_102_444_800_000
 """2100-01-01T00:00:00Z: a later device time is a broken clock."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|min|h|d|w)\s*")
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
+_DURATION = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(ms|s|m|min|h|d|w)\s*")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": HOUR_MS, "d": DAY_MS, "w": 7 * DAY_MS}
 
 
@@ -32,7 +33,7 @@ def parse_time(value: object) -> int | None:
 
 
 def _parse_text(text: str) -> int | None:
-    if text.lstrip("-").isdigit():
+    if _DIGITS.fullmatch(text):
         return int(text)
     try:
         moment = datetime.fromisoformat(text)

@@ -129,6 +129,23 @@ def init(
 
 
 @app.command()
+def dashboards(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where Grafana reads its dashboards.")],
+    config: ConfigPath = None,
+) -> None:
+    """Write Grafana's dashboards with the names of stations.toml and the page's address; again after a change."""
+    from grafana.names import named_files
+    from telemetry.registry import load_registry
+
+    settings = configured(config)
+    for name, text in named_files(load_registry(settings.stations_file), settings.api.public_url).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
 def doctor(config: ConfigPath = None) -> None:
     """Check configuration, data directory, broker, series store and roles; exit 1 if something is wrong."""
     from voltair.doctor import examine

@@ -7,7 +7,7 @@ import typer
 
 from ingest.letters import Answer, Request, mailbox
 from ingest.role import settle
-from store.deadletters import read_dead_letters
+from store.deadletters import newest_letter, read_dead_letters
 from store.journal_reader import check_clock_mode
 from telemetry.config import Config
 from telemetry.errors import ConfigError
@@ -34,10 +34,11 @@ def settle_letters(
     if missing:
         typer.echo(f"no dead letter {missing[0]}; see voltair dead-letters list", err=True)
         return 1
-    if not read_dead_letters(folder, limit=1):
+    last = newest_letter(folder)
+    if not last:
         typer.echo("there are no dead letters")
         return 0
-    request = Request(action=action, ids=tuple(ids), reason=reason, everything=everything)
+    request = Request(action=action, ids=tuple(ids), reason=reason, everything=everything, last=last)
     answer = mailbox(config.data).ask(request, lambda: settle(config, request), _PATIENCE_S)
     if answer is None:
         answer = Answer(problem=f"ingest has not done it within {_PATIENCE_S:.0f} s; see its log and try again")

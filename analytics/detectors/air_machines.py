@@ -20,6 +20,7 @@ from analytics.detectors.air_minutes import (
     trailing_sum,
 )
 from analytics.detectors.signal import Detector, Signal
+from analytics.kernels.grid import ratio
 from analytics.kernels.thermo import isentropic_kwh_per_m3
 from analytics.kpis.machines import UNLOADED, cut_ins
 from analytics.window import Window
@@ -71,7 +72,7 @@ def filter_clogged(window: Window, from_ms: int, _to_ms: int) -> Signal:
     m = Minutes(window)
     drop = m.mean("compressor", "filter_dp_bar")
     flow = m.mean("compressor", "flow_m3_min")
-    share = flow / m.rated("compressor", "rated_flow_m3_min")
+    share = ratio(flow, np.broadcast_to(m.rated("compressor", "rated_flow_m3_min"), flow.shape))
     loaded = m.in_state("loaded") >= WHOLE_MS
     with np.errstate(invalid="ignore", divide="ignore"):
         full = np.where(np.isnan(share), np.where(loaded, drop, np.nan),

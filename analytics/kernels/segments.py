@@ -6,6 +6,7 @@ segment, whatever minutes it crosses.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +53,11 @@ def cut_at_minutes(t0: Int64, t1: Int64) -> Pieces:
         return Pieces(np.arange(len(t0)), first, np.zeros(len(t0), np.int64), t1 - t0)
     segment = np.repeat(np.arange(len(t0)), count)
     offset = np.cumsum(count) - count
-    minute = first[segment] + (np.arange(len(segment)) - offset[segment])
-    start = np.maximum(minute * MINUTE_MS, t0[segment]) - t0[segment]
-    end = np.minimum((minute + 1) * MINUTE_MS, t1[segment]) - t0[segment]
+    minute = (first - offset).take(segment) + np.arange(len(segment))
+    # Relative to its start a segment has the minute's begin at some place; what lies outside is cut off.
+    begin = minute * MINUTE_MS - t0.take(segment)
+    start = np.maximum(begin, 0)
+    end = np.minimum(begin + MINUTE_MS, (t1 - t0).take(segment))
     return Pieces(segment, minute, start, end)
 
 
@@ -76,7 +79,7 @@ def spread_even(pieces: Pieces, amount: Int64, length_ms: Int64) -> Int64:
     """
     q, r = np.divmod(amount, length_ms)
     s = pieces.segment
-    q, r, length = q[s], r[s], length_ms[s]
+    q, r, length = q.take(s), r.take(s), length_ms.take(s)
     if (length_ms > _EXACT_MS).any():
         # Beyond 64 bits: exact with Python's integers; such segments are outages of more than a month.
         wide = r.astype(object)
@@ -115,7 +118,7 @@ def spread_line(pieces: Pieces, v0: Float64, v1: Float64, length_ms: Int64, scal
     (k,) integer amounts.
     """
     s = pieces.segment
-    a, b, length = v0[s], v1[s], length_ms[s].astype(np.float64)
+    a, b, length = v0.take(s), v1.take(s), length_ms.take(s).astype(np.float64)
     return cumulative_line(a, b, pieces.end_ms.astype(np.float64), length, scale) - cumulative_line(
         a, b, pieces.start_ms.astype(np.float64), length, scale
     )
@@ -147,5 +150,11 @@ def group_starts(key: NDArray[np.int64] | NDArray[np.int32]) -> Int64:
     n = len(key)
     if n == 0:
         return np.empty(0, np.int64)
-    first = np.r_[True, key[1:] != key[:-1]]
-    return np.maximum.accumulate(np.where(first, np.arange(n), 0))
+    return np.maximum.accumulate(np.where(begins(key), np.arange(n), 0))
+
+
+def begins(key: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """Return which rows begin a run of equal keys."""
+    out = np.ones(len(key), np.bool_)
+    np.not_equal(key[1:], key[:-1], out=out[1:])
+    return out

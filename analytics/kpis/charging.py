@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.counted import counted, counted_spans, service_span, shown
+from analytics.counted import counted, counted_spans, service_span, shared_kw, shown
 from analytics.figures import DeviceKpis, KpiAnswer, Sheet, share
 from analytics.held import heard
 from analytics.kernels.grid import max_per_device, sum_per_device
@@ -24,6 +24,7 @@ from analytics.kpis.electrical import imbalance_kpi, power_kw, site_meter_kpis, 
 from analytics.kpis.lost import LostPort, lost_kpis
 from analytics.kpis.supply import supply_kpis
 from analytics.sessions import Session, sessions_ending
+from analytics.steady import steady_ports
 from analytics.uptime import Exclusion, PortUptime, station_uptime, uptime_of
 from analytics.visits import visit_kpis
 from analytics.window import Window
@@ -46,27 +47,49 @@ STATES_OF = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Port:
-    """What the sums are made of, one port."""
+class _Sums:
+    """What figures are made of: of one port, or of several."""
 
     window_ms: int
     offline_ms: int
-    state_ms: dict[str, int]
+    state_ms: Mapping[str, int]
     """Of `HOURS`; `charging` is a part of `occupied`."""
+    known_ms: int
     energy_n: int
     """[10^-9 kWh]"""
     energy_known: bool
+    capacity_kwh: float | None
+    """What could be delivered in the window at rated power; None where a rating is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """One port."""
+
+    sums: _Sums
     rated_kw: float | None
+    shared_kw: float | None
+    """What it adds to the rated power of its station."""
     peak_kw: float
     """NaN where no power is known."""
 
     @property
-    def known_ms(self) -> int:
-        return sum(self.state_ms[name] for name in STATES_OF)
-
-    @property
     def up_ms(self) -> int:
-        return sum(self.state_ms[name] for name in ("available", "reserved", "occupied"))
+        return sum(self.sums.state_ms[name] for name in ("available", "reserved", "occupied"))
+
+
+def _together(ports: Sequence[_Port]) -> _Sums:
+    parts = [port.sums for port in ports]
+    rated_kwh = [p.shared_kw * p.sums.window_ms / HOUR_MS for p in ports if p.shared_kw is not None]
+    return _Sums(
+        window_ms=sum(p.window_ms for p in parts),
+        offline_ms=sum(p.offline_ms for p in parts),
+        state_ms={name: sum(p.state_ms[name] for p in parts) for name in HOURS},
+        known_ms=sum(p.known_ms for p in parts),
+        energy_n=sum(p.energy_n for p in parts),
+        energy_known=any(p.energy_known for p in parts),
+        capacity_kwh=sum(rated_kwh) if len(rated_kwh) == len(parts) else None,
+    )
 
 
 def charging_kpis(window: Window, exclusions: Sequence[Exclusion] = ()) -> KpiAnswer:
@@ -94,18 +117,20 @@ def charging_kpis(window: Window, exclusions: Sequence[Exclusion] = ()) -> KpiAn
 
     devices = []
     for name in names:
-        sheet = _sheet(window, [ports[name]], ports[name].peak_kw, sessions[name])
+        port = ports[name]
+        sheet = _sheet(window, port.sums, port.peak_kw, sessions[name])
         _put_uptime(sheet, [uptimes[name]] if name in uptimes else [])
-        coverage = share(ports[name].known_ms, ports[name].window_ms)
+        coverage = share(port.sums.known_ms, port.sums.window_ms)
         devices.append(DeviceKpis(name, "port", coverage, sheet.kpis, sheet.reasons))
 
     chosen = [ports[name] for name in summed]
     _, total_kw, width_ms = station_power(minutes, power, summed)
-    sheet = _sheet(window, chosen, float(total_kw.max()) if len(total_kw) else np.nan,
+    total = _together(chosen)
+    sheet = _sheet(window, total, float(total_kw.max()) if len(total_kw) else np.nan,
                    [s for name in summed for s in sessions[name]])
     _put_uptime(sheet, [uptimes[name] for name in summed])
     congestion = share(length_ms(congested(window, summed)), window.to_ms - window.from_ms)
-    sheet.put("congestion", congestion if any(p.known_ms for p in chosen) else None, NOT_KNOWN)
+    sheet.put("congestion", congestion if total.known_ms else None, NOT_KNOWN)
     transformer_kpis(window, sheet, total_kw, width_ms)
     supply_kpis(window, sheet, minutes if inside.all() else minutes.take(inside))
     imbalance_kpi(window, sheet)
@@ -114,13 +139,13 @@ def charging_kpis(window: Window, exclusions: Sequence[Exclusion] = ()) -> KpiAn
     lost_kpis(window, sheet, [
         LostPort(
             rated_kw=ports[name].rated_kw, counts=spans[name],
-            energy_kwh=ports[name].energy_n / 1e9 if ports[name].energy_known else None,
+            energy_kwh=ports[name].sums.energy_n / 1e9 if ports[name].sums.energy_known else None,
             up_ms=ports[name].up_ms, outages=uptimes[name].outages if name in uptimes else (),
             sessions=sessions[name],
         )
         for name in summed
     ])
-    coverage = share(sum(p.known_ms for p in chosen), sum(p.window_ms for p in chosen))
+    coverage = share(total.known_ms, total.window_ms)
     return KpiAnswer(coverage, sheet.kpis, sheet.reasons, (*devices, *site_meter_kpis(window)))
 
 
@@ -150,25 +175,30 @@ def _ports(
         return sum_per_device(minutes.device, values if everywhere else np.where(inside, values, 0), n)
 
     none = np.zeros(n, np.int64)
-    state_ms = {name: sum((total(f"{s}_ms") for s in states), none) for name, states in STATES_OF.items()}
-    state_ms["charging"] = total("in_charge_ms")
-    energy_n, energy_ms = total("energy_n"), total("energy_ms")
-    peak_kw = max_per_device(minutes.device, power, n)
+    state_ms = {name: sum((total(f"{s}_ms") for s in states), none).tolist() for name, states in STATES_OF.items()}
+    state_ms["charging"] = total("in_charge_ms").tolist()
+    energy_n, energy_ms = total("energy_n").tolist(), total("energy_ms").tolist()
+    peak_kw = max_per_device(minutes.device, power, n).tolist()
     position = {name: i for i, name in enumerate(minutes.devices)}
     listed = window.station.listed("port")
+    shares_kw = shared_kw(listed)
+    heard_throughout = steady_ports(window)
     found = {}
     for name, counts in spans.items():
         i = position.get(name)
         device = listed.get(name)
-        found[name] = _Port(
-            window_ms=length_ms(counts),
-            offline_ms=_offline_ms(window, name, counts),
-            state_ms={h: 0 if i is None else int(state_ms[h][i]) for h in HOURS},
-            energy_n=0 if i is None else int(energy_n[i]),
+        rated_kw = None if device is None else device.rated_kw
+        window_ms = length_ms(counts)
+        own_ms = {h: 0 if i is None else state_ms[h][i] for h in HOURS}
+        found[name] = _Port(_Sums(
+            window_ms=window_ms,
+            offline_ms=0 if name in heard_throughout else _offline_ms(window, name, counts),
+            state_ms=own_ms,
+            known_ms=sum(own_ms[h] for h in STATES_OF),
+            energy_n=0 if i is None else energy_n[i],
             energy_known=i is not None and bool(energy_ms[i] or energy_n[i]),
-            rated_kw=None if device is None else device.rated_kw,
-            peak_kw=np.nan if i is None else float(peak_kw[i]),
-        )
+            capacity_kwh=None if rated_kw is None else rated_kw * window_ms / HOUR_MS,
+        ), rated_kw, shares_kw.get(name), np.nan if i is None else peak_kw[i])
     return found
 
 
@@ -199,18 +229,16 @@ def station_power(
     return first_ms + MINUTE_MS * np.flatnonzero(present), total_kw, width_ms
 
 
-def _sheet(window: Window, ports: Sequence[_Port], peak_kw: float, sessions: Sequence[Session]) -> Sheet:
+def _sheet(window: Window, sums: _Sums, peak_kw: float, sessions: Sequence[Session]) -> Sheet:
     """Return the figures that a port and a station have in common."""
     sheet = Sheet()
-    window_ms, known_ms = sum(p.window_ms for p in ports), sum(p.known_ms for p in ports)
-    offline_ms = sum(p.offline_ms for p in ports)
-    state_ms = {name: sum(p.state_ms[name] for p in ports) for name in HOURS}
-    state_ms["idle"] = state_ms["occupied"] - state_ms["charging"]
+    window_ms, known_ms = sums.window_ms, sums.known_ms
+    state_ms = {**sums.state_ms, "idle": sums.state_ms["occupied"] - sums.state_ms["charging"]}
     for name, ms in {
         "window": window_ms,
         "known": known_ms,
-        "offline": offline_ms,
-        "unknown": window_ms - known_ms - offline_ms,
+        "offline": sums.offline_ms,
+        "unknown": window_ms - known_ms - sums.offline_ms,
         **state_ms,
     }.items():
         sheet.put(f"{name}_h", ms / HOUR_MS)
@@ -221,27 +249,27 @@ def _sheet(window: Window, ports: Sequence[_Port], peak_kw: float, sessions: Seq
         sheet.over(f"{name}_utilisation_of_known", part_ms, known_ms, NOT_KNOWN)
 
     no_energy = "no port reported energy or power in the window"
-    energy_kwh = sum(p.energy_n for p in ports) / 1e9 if any(p.energy_known for p in ports) else None
+    energy_kwh = sums.energy_n / 1e9 if sums.energy_known else None
     sheet.put("energy_kwh", energy_kwh, no_energy)
     sheet.put("peak_kw", peak_kw, no_energy)
     hours = (window.to_ms - window.from_ms) / HOUR_MS
     sheet.over("load_factor", energy_kwh, peak_kw * hours, no_energy)
-    rated_kwh = [None if p.rated_kw is None else p.rated_kw * p.window_ms / HOUR_MS for p in ports]
-    if any(r is None for r in rated_kwh):
-        sheet.put("capacity_factor", None, RATING)
-    else:
-        sheet.over("capacity_factor", energy_kwh, sum(r for r in rated_kwh if r is not None), no_energy)
+    sheet.put("capacity_kwh", sums.capacity_kwh, RATING)
+    sheet.over("capacity_factor", energy_kwh, sums.capacity_kwh, RATING if sums.capacity_kwh is None else no_energy)
 
     known = [s for s in sessions if s.outcome != "unknown"]
     good = sum(s.outcome == "success" for s in known)
     sheet.put("sessions", len(sessions) if known_ms else None, NOT_KNOWN)
     sheet.put("sessions_successful", good if known_ms else None, NOT_KNOWN)
+    sheet.put("sessions_judged", len(known) if known_ms else None, NOT_KNOWN)
     sheet.over("session_success_rate", good, len(known), "no session with a known outcome ended in the window")
     energies = [s.energy_kwh for s in sessions if s.energy_kwh is not None]
     visit_kpis(sheet, sessions)
+    sheet.put("sessions_measured", len(energies) if known_ms else None, NOT_KNOWN)
+    sheet.put("sessions_measured_kwh", sum(energies) if known_ms else None, NOT_KNOWN)
     sheet.over("mean_session_kwh", sum(energies), len(energies), "no session with measured energy ended in the window")
     overstay_s = [s.overstay_s for s in sessions]
-    if any(p.rated_kw is None for p in ports) or None in overstay_s:
+    if sums.capacity_kwh is None or None in overstay_s:
         sheet.put("overstay_h", None, RATING)
     else:
         sheet.put("overstay_h", sum(s or 0.0 for s in overstay_s) / 3600 if known_ms else None, NOT_KNOWN)

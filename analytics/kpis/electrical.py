@@ -112,15 +112,15 @@ def imbalance_kpi(window: Window, sheet: Sheet) -> None:
     """Enter the greatest NEMA imbalance of the site's line currents: max |I - mean| / mean of 1-minute means.
 
     Only minutes whose mean current is above 5 % of the transformer's rated current count; small currents are never
-    balanced. The rated current follows from `transformer_kva` and the measured line-to-neutral voltage.
+    balanced. The rated current: `transformer_kva` at the measured voltage to neutral, else at the nominal one.
     """
     name = "current_imbalance_nema_max"
     if not window.station.transformer_kva:
         sheet.put(name, None, "transformer_kva is missing: set it in stations.toml")
         return
     time_ms, lines_a, rated_a = site_lines(window)
-    if not len(time_ms) or np.isnan(rated_a):
-        sheet.put(name, None, "no site meter reported the currents and voltages of three lines in the window")
+    if not len(time_ms):
+        sheet.put(name, None, "no site meter reported the currents of three lines in the window")
         return
     loaded = lines_a.mean(axis=0) > 0.05 * rated_a
     if not loaded.any():
@@ -135,7 +135,7 @@ def site_lines(window: Window) -> tuple[Int64, Float64, float]:
     Returns
     -------
     (k,) minutes in which every site meter's lines are known [ms]; (3, k) summed currents [A]; rated current [A], from
-    `transformer_kva` and the measured voltage to neutral, NaN where one is missing.
+    `transformer_kva` and the measured voltage to neutral (else the nominal one), NaN without `transformer_kva`.
     """
     rows = window.minutes.get("site_meter", empty_buckets())
     names = counted(window, "site_meter")
@@ -145,6 +145,7 @@ def site_lines(window: Window) -> tuple[Int64, Float64, float]:
     if not names or not known.any():
         return np.empty(0, np.int64), np.empty((3, 0)), np.nan
     at = _whole_minutes(rows, names, known)
-    volts, kva = lines_v[~np.isnan(lines_v)], window.station.transformer_kva
-    rated_a = kva * 1000 / (3 * float(volts.mean())) if kva and len(volts) else np.nan
+    volts, kva = lines_v[lines_v > 0], window.station.transformer_kva
+    nominal_v = float(volts.mean()) if len(volts) else window.station.nominal_voltage_v
+    rated_a = kva * 1000 / (3 * nominal_v) if kva else np.nan
     return rows.start_ms[at[0]], np.asarray(lines_a[:, at].sum(axis=1)), rated_a

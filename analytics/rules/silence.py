@@ -65,8 +65,8 @@ def silence_step(
     devices[device] = time_ms if offline else None
     together = len(devices) >= MIN_TOGETHER and all(since is not None for since in devices.values())
     excused = {d: due for d, due in state.excused.items() if d != device}
-    longest = max(offline_after_ms[d] for d in devices)
     more: list[SilenceSample] = []
+    longest = max(offline_after_ms[d] for d in devices) if together or state.together else 0
     if together:
         excused = {}
         more.append(_sample(None, time_ms, longest, holds=True, evidence={"devices": sorted(devices)}))

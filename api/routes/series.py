@@ -71,7 +71,7 @@ def get_series(
 
 
 def _step_ms(step: str) -> int:
-    found = int(step) if step.isdigit() else parse_duration_ms(step)
+    found = parse_duration_ms(f"{step}ms") or parse_duration_ms(step)
     if not found:
         raise Problem(422, f"step = {step!r} is no duration; write for example 1m, 15m, 1h, or ms")
     return found

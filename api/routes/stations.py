@@ -25,8 +25,9 @@ router = APIRouter(tags=["stations"])
 
 _SESSION_COLUMNS: dict[str, Type] = {
     "station": "text", "port": "text", "session_id": "text", "start": "time", "charging_end": "time", "end": "time",
-    "energy_kwh": "number", "peak_kw": "number", "charging_s": "number", "idle_s": "number", "stop_reason": "text",
-    "outcome": "text", "error_code": "text", "cause": "text", "overstay": "text", "flags": "text",
+    "energy_kwh": "number", "peak_kw": "number", "mean_kw": "number", "charging_s": "number", "idle_s": "number",
+    "stop_reason": "text", "outcome": "text", "error_code": "text", "cause": "text", "overstay": "text",
+    "flags": "text",
 }
 _UPTIME_COLUMNS: dict[str, Type] = {
     "port": "text", "minutes": "number", "outage_min": "number", "excluded_min": "number", "uptime": "number",
@@ -44,9 +45,9 @@ def get_stations(parts: Parts, caller: CallerOf, limit: Limit = 1_000, cursor: C
 
 @router.get("/stations/{station}", summary="One station and its devices")
 def get_station(parts: Parts, caller: CallerOf, station: str) -> Json:
-    """Answer the item of `GET /stations` with its limits, and each device's state and last values."""
+    """Answer the item of `GET /stations` with its limits and customers, and each device's state and last values."""
     allow(caller, station)
-    parts.sources.station(station)
+    settings = parts.sources.station(station)
     devices = parts.sources.devices(station)
     firing = firing_counts(parts.desk.reader).get(station, {})
     item = station_item(parts.sources, parts.desk.reader, station, devices, firing)
@@ -55,7 +56,8 @@ def get_station(parts: Parts, caller: CallerOf, station: str) -> Json:
         {
             **item,
             "device_counts": counts,
-            "limits": limits_item(parts.sources.station(station)),
+            "limits": limits_item(settings),
+            "customers": [{"customer": c.id, "name": c.name or c.id} for c in settings.customers],
             "devices": [device_item(d) for d in devices],
         }
     )
@@ -127,8 +129,8 @@ def get_sessions(
             [
                 station, s.port, s.session_id,
                 *(local_time(t, zone) for t in (s.start_ms, s.charging_end_ms, s.end_ms)),
-                s.energy_kwh, s.peak_kw, s.charging_s, s.idle_s, s.stop_reason, s.outcome, s.error_code, s.cause,
-                s.overstay, " ".join(s.flags),
+                s.energy_kwh, s.peak_kw, s.mean_kw, s.charging_s, s.idle_s, s.stop_reason, s.outcome, s.error_code,
+                s.cause, s.overstay, " ".join(s.flags),
             ]
             for s in sessions_of(parts.sources.sessions(station, from_ms, to_ms))
         )

@@ -19,7 +19,8 @@ from grafana.boards.common import (
 )
 from grafana.layout import dashboard
 from grafana.links import to_page
-from grafana.panels import FINE, Col, Json, band, chart, second_axis, stat, stepped, table, target, timeline
+from grafana.overrides import band, second_axis
+from grafana.panels import FINE, Col, Json, chart, stat, stepped, table, target, timeline
 from grafana.queries import (
     DEVICE,
     DEVICE_ALIAS,
@@ -227,7 +228,7 @@ def _machines(language: str, say: Say) -> Json:
             target(last_by("compressor_15m", "loaded_s", "loaded", "sum"), table=True),
             target(last_by("compressor_15m", "unloaded_s", "unloaded", "sum"), table=True),
             target(last_by("compressor_15m", "energy_kwh", "energy", "sum"), table=True),
-            target(about_devices("name", "name"), table=True),
+            target(about_devices("name", "compressor"), table=True),
         ],
         [
             station_col(language, say),

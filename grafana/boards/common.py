@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from grafana.layout import alert_layer, board_link, page_link, source_variables, tag_variable, text_variable
 from grafana.links import PAGE, page_path, row_to, to_page
-from grafana.panels import AMBER, BLUE, RED, Col, Json, Look, band, stat, stepped, table, target
+from grafana.overrides import band
+from grafana.panels import AMBER, BLUE, RED, Col, Json, Look, stat, stepped, table, target
 from grafana.queries import firing, mean, only, ratio, tag_values, transitions
 
 KW = Look("kwatt", 1)

@@ -241,7 +241,7 @@ def _meters(language: str, say: Say) -> Json:
         [
             target(last_by("air_meter_15m", "volume_m3", "volume", "sum"), table=True),
             target(last_by("air_meter_15m", "offline_s", "offline", "sum"), table=True),
-            target(about_devices("name", "name"), table=True),
+            target(about_devices("name", "air_meter"), table=True),
         ],
         [
             station_col(language, say),

@@ -14,8 +14,10 @@ from grafana.boards.common import (
     variables_of,
 )
 from grafana.layout import dashboard
+from grafana.overrides import called
 from grafana.panels import FINE, Col, Json, chart, stat, table, target
 from grafana.queries import DEVICE, STATION, WHERE, about_devices, mean, ratio, rows
+from grafana.states import KINDS
 from store.schema import RAW_MEASUREMENTS
 
 STATIONS = "/^(charging|air)_station_15m$/"
@@ -24,6 +26,11 @@ STATIONS = "/^(charging|air)_station_15m$/"
 def of_kinds(width: str) -> str:
     """Return the pattern of the rows of all kinds of devices."""
     return f"/^({'|'.join(RAW_MEASUREMENTS)})_{width}$/"
+
+
+def _kinds(say: Say, width: str) -> list[Json]:
+    """Return the names of series that are called after the rows of a kind."""
+    return [called(f"{kind}_{width}", say(*text)) for kind, text in KINDS.items()]
 
 
 def health(language: str, say: Say) -> Json:
@@ -53,6 +60,7 @@ def health(language: str, say: Say) -> Json:
                             ],
                             COUNT,
                             interval="1h",
+                            overrides=_kinds(say, "1h"),
                         ),
                     ),
                     (
@@ -186,6 +194,7 @@ def _figures(say: Say) -> list[tuple[int, Json]]:
                     )
                 ],
                 BAD,
+                overrides=_kinds(say, "1m"),
             ),
         ),
         (
@@ -252,7 +261,7 @@ def _devices(language: str, say: Say) -> Json:
             "What is known of each device, and whether it stands in stations.toml.",
             "各设备的信息，以及是否已在 stations.toml 中登记。",
         ),
-        [target(about_devices(field, field), table=True) for field in ("kind", "name", "registered")],
+        [target(about_devices(field), table=True) for field in ("kind", "name", "registered")],
         [
             station_col(language, say),
             Col("device", say("Device", "设备")),

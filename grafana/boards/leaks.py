@@ -14,7 +14,8 @@ from grafana.boards.common import (
     variables_of,
 )
 from grafana.layout import dashboard
-from grafana.panels import Col, Json, band, chart, stat, stepped, table, target
+from grafana.overrides import band
+from grafana.panels import Col, Json, chart, stat, stepped, table, target
 from grafana.queries import DEVICE, DEVICE_ALIAS, WHERE, last_by, mean, rows
 
 LEAK = '"tags" =~ /,leak,/'

@@ -19,7 +19,8 @@ from grafana.boards.common import (
     variables_of,
 )
 from grafana.layout import dashboard, tag_variable
-from grafana.panels import Col, Json, chart, second_axis, stat, stepped, table, target
+from grafana.overrides import second_axis
+from grafana.panels import Col, Json, chart, stat, stepped, table, target
 from grafana.queries import (
     DEVICE,
     DEVICE_ALIAS,
@@ -34,6 +35,7 @@ from grafana.queries import (
     tag_values,
     total,
 )
+from grafana.states import port_states
 
 PORT = chosen("port", "device")
 """Condition for the chosen ports."""
@@ -45,7 +47,7 @@ def port(language: str, say: Say) -> Json:
         f"voltair-port-{language}",
         say("Voltair: port detail", "Voltair：充电桩详情"),
         [
-            (4, _figures(say)),
+            (4, _figures(language, say)),
             (5, [(24, port_timeline(language, say, PORT))]),
             (8, [(12, _power(say)), (12, _mains(say))]),
             (
@@ -99,7 +101,7 @@ def port(language: str, say: Say) -> Json:
     )
 
 
-def _figures(say: Say) -> list[tuple[int, Json]]:
+def _figures(language: str, say: Say) -> list[tuple[int, Json]]:
     return [
         (
             5,
@@ -109,6 +111,7 @@ def _figures(say: Say) -> list[tuple[int, Json]]:
                 stepped(only(states("port"), PORT), alias=DEVICE_ALIAS),
                 TEXT,
                 interval="1m",
+                states=port_states(language),
             ),
         ),
         (
@@ -212,9 +215,10 @@ def _about(language: str, say: Say) -> Json:
             "来自 stations.toml，并附所选时段内的电量与静默时长。",
         ),
         [
-            target(only(about_devices("name", "name"), PORT), table=True),
-            target(only(about_devices("charge_point", "charge_point"), PORT), table=True),
-            target(only(about_devices("rated_kw", "rated_kw"), PORT), table=True),
+            *(
+                target(only(about_devices(field, "port"), PORT), table=True)
+                for field in ("name", "charge_point", "rated_kw")
+            ),
             target(only(last_by("port_15m", "energy_kwh", "energy", "sum"), PORT), table=True),
             target(only(last_by("port_15m", "offline_s", "offline", "sum"), PORT), table=True),
         ],

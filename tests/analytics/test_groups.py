@@ -9,7 +9,7 @@ from analytics.groups import group_kpis
 def charging(**kpis: float | None) -> KpiAnswer:
     base: dict[str, float | None] = {
         "window_h": 24.0, "known_h": 20.0, "occupied_h": 5.0, "charging_h": 3.0, "idle_h": 2.0, "energy_kwh": 30.0,
-        "sessions": 2.0, "sessions_successful": 1.0, "occupied_utilisation": 5 / 24,
+        "sessions": 2.0, "sessions_successful": 1.0, "sessions_judged": 2.0, "occupied_utilisation": 5 / 24,
     }
     return KpiAnswer(coverage=20 / 24, kpis={**base, **kpis}, reasons={}, devices=())
 
@@ -25,6 +25,16 @@ def test_ratios_are_of_sums() -> None:
     assert coverage == pytest.approx(260 / 264)
     assert kpis["available_h"] is None
     assert reasons["available_h"] == "2 of 2 stations do not know it"
+
+
+def test_rates_of_sessions_and_capacity_leave_out_what_no_station_could_judge() -> None:
+    one = charging(sessions=9.0, sessions_judged=4.0, sessions_successful=3.0, sessions_measured=2.0,
+                   sessions_measured_kwh=20.0, capacity_kwh=100.0)
+    other = charging(sessions=1.0, sessions_judged=1.0, sessions_successful=1.0, sessions_measured=3.0,
+                     sessions_measured_kwh=5.0, capacity_kwh=50.0)
+    kpis = group_kpis("charging", [one, other])[1]
+    assert (kpis["sessions"], kpis["session_success_rate"], kpis["mean_session_kwh"]) == (10.0, 0.8, 5.0)
+    assert kpis["capacity_factor"] == pytest.approx(60 / 150)
 
 
 def test_an_unknown_part_makes_the_sum_unknown() -> None:

@@ -1,7 +1,8 @@
 """Rules on detectors, fields of minutes and figures of devices: samples where the condition turns."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,36 @@ scope = "device"
     (body,) = river.db().execute("SELECT body FROM transition ORDER BY n LIMIT 1").fetchone()
     first = msgspec.json.decode(body)
     assert (first["device"], first["labels"], first["evidence"]["temperature_c_max"]) == ("p1", {"team": "thermal"}, 81)
+
+
+@pytest.mark.parametrize("cuts", [range(1, 90), (), (9,), (9, 40, 56), (5, 35)])
+def test_readings_at_any_speed_tell_the_same(tmp_path: Path, cuts: Sequence[int]) -> None:
+    """However far the readings of one tick reach, a rule on minutes waits for them."""
+    rules = """
+[hot]
+category = "fault"
+severity = "warning"
+station_kind = "charging"
+comparison = ">"
+threshold = 40
+for = "2m"
+keep_firing_for = "15m"
+summary = {en = "{device}", zh = "{device}"}
+remedy = {en = "cool", zh = "降温"}
+[hot.input]
+source = "bucket"
+device_kinds = ["port"]
+field = "temperature_c_max"
+"""
+    hot = {3, 4, 5, 6, 12, 30, 50, 51, 52, 53}
+    stream = [port("p1", 60 * m, "Available", temperature_c=50 if m in hot else 20) for m in range(90)]
+    river = River(tmp_path, stream)
+    river.put_rules(rules)
+    for since, until in pairwise([0, *cuts, len(stream)]):
+        river.write(stream[since:until])
+        for _ in range(7):  # then time comes up to the newest reading
+            river.tick()
+        river.work()
+    told = [(rule, state, (t - T0) // MINUTE_MS) for rule, state, t in river.told()]
+    # Minute 12 keeps the first alert; minute 30 alone is too short for another.
+    assert told == [("hot", "firing", 6), ("hot", "resolved", 29), ("hot", "firing", 53), ("hot", "resolved", 70)]

@@ -60,7 +60,8 @@ def test_an_id_that_comes_or_goes_within_a_stay_does_not_split() -> None:
     )
     assert session.item() == {
         "port": "a", "session_id": "A", "start": "2024-11-22T00:00:00.000Z", "charging_end": "2024-11-22T00:01:00.000Z",
-        "end": "2024-11-22T00:01:30.000Z", "energy_kwh": 1.0, "peak_kw": 7.0, "charging_s": 50.0, "idle_s": 40.0,
+        "end": "2024-11-22T00:01:30.000Z", "energy_kwh": 1.0, "peak_kw": 7.0, "mean_kw": 72.0, "charging_s": 50.0,
+        "idle_s": 40.0,
         "stop_reason": "Local", "outcome": "success", "error_code": None, "cause": None, "overstay": None, "flags": [],
     }
 

@@ -1,15 +1,19 @@
 """The committed dashboards against strict schemas of Grafana's own types: no unknown field, none of a wrong type."""
 
 import json
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import grafana_day
 import pytest
 from grafana_schema import VERSION
 from jsonschema import Draft7Validator
 
 from grafana.__main__ import FOLDER
+from grafana.names import named_files
+from telemetry.registry import registry_from_tables
 
 SCHEMA = json.loads((Path(__file__).parent / "schema.json").read_text("utf-8"))
 OF_INFLUXDB = {
@@ -59,9 +63,15 @@ def panel_problems(panel: dict[str, Any]) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}-{p.stem}")
-def test_a_dashboard_is_what_grafana_expects(path: Path) -> None:
-    board = json.loads(path.read_text("utf-8"))
+NAMED = named_files(registry_from_tables(tomllib.loads(grafana_day.SCENARIO.stations_toml()), "test"), "https://x")
+TEXTS = {f"{p.parent.name}-{p.stem}": p.read_text("utf-8") for p in FILES} | {
+    f"named-{name}": text for name, text in NAMED.items()
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_dashboard_is_what_grafana_expects(name: str) -> None:
+    board = json.loads(TEXTS[name])
     for layer in board["annotations"]["list"]:
         assert set(layer["target"]) > OF_INFLUXDB
         layer["target"] = {k: v for k, v in layer["target"].items() if k not in OF_INFLUXDB}

@@ -88,6 +88,13 @@ def test_letters_are_chosen_by_id_and_by_reason_and_dropped(tmp_path):
     assert left(settings) == []
 
 
+def test_all_are_those_that_were_there_when_it_was_asked(tmp_path):
+    settings = config(tmp_path)
+    fill(settings, ("plant/isle/c1", {"p": 1}, None), ("plant/isle/c1", {"p": 2}, None))
+    assert settle(settings, Request(action="drop", everything=True, last=1)).done == 1
+    assert [x[0] for x in left(settings)] == [2]
+
+
 @pytest.mark.parametrize(
     ("place", "before"),
     [((Committer, "_append"), True), ((DeadLetterWriter, "settled"), False), ((DeadLetterWriter, "settle"), True)],
@@ -114,6 +121,18 @@ def test_killed_in_between_nothing_is_lost_and_nothing_comes_twice(tmp_path, mon
     settle(settings, EVERYTHING)
     assert sorted(p for _, p, _ in powers(settings) if p == p) == [0.0, 1.0, 2.0, 8.0]  # noqa: PLR0124 - NaN
     assert left(settings) == []
+
+
+def test_letters_of_the_past_do_not_change_what_decoders_remember(tmp_path):
+    ocpp = {"topic": "ocpp/{charge_point}", "format": "ocpp16", "station": "depot"}
+    settings = config(tmp_path)
+    settings = msgspec.structs.replace(settings, decoders=tuple(msgspec.convert([ocpp], list[DecoderConfig])))
+    fill(settings, ("ocpp/C", [2, "1", "StatusNotification", {"connectorId": 1, "status": "Available"}], None))
+    assert settle(settings, EVERYTHING).done == 1
+    journal = JournalWriter.open(settings.data / "journal", clock_mode="live")
+    assert journal.totals.journalled == 1
+    assert journal.memory() == {}
+    journal.close()
 
 
 def test_a_full_journal_leaves_the_letters_where_they_are(tmp_path):

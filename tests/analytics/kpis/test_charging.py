@@ -193,6 +193,16 @@ def test_imbalance_is_nema_s_and_leaves_small_currents_out(
     assert station_kpis(window).kpis["current_imbalance_nema_max"] == pytest.approx(imbalance, abs=1e-9)
 
 
+@pytest.mark.parametrize("volts", [None, 0.0])
+def test_imbalance_of_a_meter_without_voltages_takes_the_nominal_one(volts: float | None) -> None:
+    rows = {key: {c: v for c, v in row.items() if volts is not None or not c.startswith("voltage")}
+            for key, row in lines((6, 6, 0), (20, 1, 0), (100, 100, 50), volts=volts or 0.0).items()}
+    window = window_of(station_of("charging", transformer_kva=100, nominal_voltage_v=231), 3,
+                       minutes={"site_meter": buckets_of(rows)}, first_heard_ms={("site_meter", "m"): START_MS})
+    # 5 % are 7.2 A: the means of 4 and 7 A are not above it.
+    assert station_kpis(window).kpis["current_imbalance_nema_max"] == pytest.approx(0.4)
+
+
 def test_imbalance_needs_a_loaded_minute() -> None:
     window = window_of(station_of("charging", transformer_kva=100), 1,
                        minutes={"site_meter": buckets_of(lines((5, 5, 0)))},
