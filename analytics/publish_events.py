@@ -55,6 +55,8 @@ def session_rows(window: Window, ended_from_ms: int, ended_to_ms: int) -> list[P
 def alert_row(transition: Mapping[str, Any]) -> Points:
     """Return `alert`: the point of a transition; a resolution also gives the point of the firing its `end_time` [ms].
 
+    Until then a transition ends where it is: Grafana leaves out a mark in which any field is missing.
+
     Parameters
     ----------
     transition
@@ -67,7 +69,7 @@ def alert_row(transition: Mapping[str, Any]) -> Points:
     }
     remedy = transition["remedy"]
     tags = ",".join((transition["severity"], transition["category"], transition["state"]))
-    time_ms, ends = [transition["time_ms"]], [transition["resolved_ms"] if resolved else NO_INT]
+    time_ms, ends = [transition["time_ms"]], [transition["resolved_ms" if resolved else "time_ms"]]
     texts: dict[str, list[str | None]] = {
         "title": [title.get("en")], "title_zh": [title.get("zh")], "text": [remedy.get("en")],
         "text_zh": [remedy.get("zh")], "tags": [tags], "alert_id": [transition["alert"]],

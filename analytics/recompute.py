@@ -16,9 +16,10 @@ from analytics.checkpoint import checkpoint_of
 from analytics.engine import Engine
 from analytics.rules.load import RulePack
 from analytics.snapshot import add_snapshot
-from store.journal import EntryType, segment_files
+from store.journal import EntryType
 from store.journal_reader import JournalReader
 from store.requests import Mailbox
+from store.segments import segment_files
 from store.state import Checkpoint, StateWriter
 from telemetry.errors import JournalError
 from telemetry.frame import Frame, columns_of, concat_frames, decode_frame, encode_frame

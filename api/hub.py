@@ -60,11 +60,13 @@ class Hub:
     """Makes the picture while anyone looks, and sends what changed to everyone."""
 
     def __init__(
-        self, look: Callable[[], Picture], *, version: str, demo: bool, clock_ms: Callable[[], int] = wall_ms
+        self, look: Callable[[], Picture], *, version: str, demo: bool, grafana_url: str = "",
+        clock_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self._look = look
         self._version = version
         self._demo = demo
+        self._grafana_url = grafana_url.rstrip("/") or None
         self._clock_ms = clock_ms
         self._picture: Picture | None = None
         self._clients: set[_Client] = set()
@@ -126,7 +128,7 @@ class Hub:
         ]
         hello = {
             "time": format_time(self._clock_ms()), "version": self._version, "demo": self._demo,
-            "stations": stations, "alerts": [i for i, _ in alerts],
+            "grafana_url": self._grafana_url, "stations": stations, "alerts": [i for i, _ in alerts],
         }
         messages = [_message("hello", hello)]
         for station in stations:

@@ -41,6 +41,7 @@ def limits_item(settings: Station) -> dict[str, Any]:
     band = settings.contract_pressure_bar
     return {
         "transformer_kva": settings.transformer_kva,
+        "contract_kw": settings.contract_kw,
         "contract_pressure_bar": None if band is None else list(band),
         "dew_point_max_c": settings.dew_point_max_c,
         "baseline_kwh_per_m3": baseline_kwh_per_m3(settings),
@@ -67,6 +68,7 @@ def station_item(
         Severity -> alerts that fire.
     """
     settings = sources.station(station)
+    first = [d.first_ms for d in devices if d.first_ms is not None]
     heard = [d.last_ms for d in devices if d.last_ms is not None]
     counts = {severity: firing.get(severity, 0) for severity in ("critical", "warning", "info")}
     health, reasons = station_health(db, station, firing, heard=bool(heard))
@@ -80,6 +82,7 @@ def station_item(
         "now": format_time(sources.now_ms(station)),
         "health": health,
         "health_reasons": reasons,
+        "first_seen": format_time(min(first, default=None)),
         "last_seen": format_time(max(heard, default=None)),
         "firing": counts,
         "devices": {

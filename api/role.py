@@ -101,7 +101,9 @@ async def _serve(config: Config, tokens: list[Token], endpoints: list[Endpoint],
         sync_config(db, endpoints, wall_ms())
     deliverer = Deliverer(desk, Poster())
     overview = Overview(sources, desk)
-    hub = Hub(overview.picture, version=version("voltair"), demo=config.demo)
+    hub = Hub(
+        overview.picture, version=version("voltair"), demo=config.demo, grafana_url=config.api.grafana_url
+    )
     mqtt_out = MqttOut(config.mqtt, desk, sources, overview)
 
     def deliver() -> None:

@@ -42,6 +42,8 @@ class DeviceRow:
     """None: never heard, or Voltair itself does not hear it now."""
     state: str | None
     """`status` of a port, `state` of a machine; None where there is none."""
+    first_ms: int | None
+    """Time of its oldest message."""
     last_ms: int | None
     """Time of its newest message."""
     values: dict[str, Any]
@@ -155,7 +157,10 @@ class Sources:
             name = own.name if own is not None and own.name else device
             word = heard.get((kind, device), _NEVER)
             rows.append(
-                DeviceRow(device, kind, name, own is not None, word.online, word.state, word.last_ms, word.values)
+                DeviceRow(
+                    device, kind, name, own is not None,
+                    word.online, word.state, word.first_ms, word.last_ms, word.values,
+                )
             )
         return rows
 
@@ -236,11 +241,12 @@ class _Word:
 
     online: bool | None
     state: str | None
+    first_ms: int | None
     last_ms: int | None
     values: dict[str, Any]
 
 
-_NEVER = _Word(None, None, None, {})
+_NEVER = _Word(None, None, None, None, {})
 
 
 def _last_words(table: DeviceTable, now_ms: int, deaf_ms: Int64, *, blind: bool) -> dict[str, _Word]:
@@ -258,7 +264,7 @@ def _last_words(table: DeviceTable, now_ms: int, deaf_ms: Int64, *, blind: bool)
         Whether analytics has fallen behind the clock: then nobody knows who is online.
     """
     arrays = table.arrays
-    newest, hold = arrays["newest_ms"].tolist(), arrays["hold_ms"].tolist()
+    first, newest, hold = (arrays[name].tolist() for name in ("first_ms", "newest_ms", "hold_ms"))
     gap_ms = now_ms - arrays["newest_ms"]
     unheard_ms = (deaf_ms[:, 1, None] - np.maximum(deaf_ms[:, 0, None], arrays["newest_ms"])).clip(0).sum(0)
     silent_ms = (gap_ms - unheard_ms).tolist()
@@ -275,6 +281,7 @@ def _last_words(table: DeviceTable, now_ms: int, deaf_ms: Int64, *, blind: bool)
         words[name] = _Word(
             online=_online(hold[i], int(gap_ms[i]), silent_ms[i], blind=blind),
             state=table.states[states[i]] if states[i] >= 0 and table.states else None,
+            first_ms=first[i],
             last_ms=newest[i],
             values=values,
         )

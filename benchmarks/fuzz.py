@@ -20,6 +20,7 @@ from ingest.decode import Decoder
 from ingest.decoded import Decoded
 from telemetry.channels import KINDS
 from telemetry.config import IngestConfig
+from telemetry.decoders import DecoderConfig
 from telemetry.errors import FrameError, WireError
 from telemetry.frame import decode_frame, encode_frame
 from telemetry.registry import Registry
@@ -156,6 +157,27 @@ def foreign_case(family: str, make: Make) -> None:
         foreign=decoders,
     )
     _check(decoder.decode(messages, np.full(len(messages), NOW_MS)), messages)
+    if family != "sparkplug":  # there births are asked for again
+        _restart(make, config, messages)
+
+
+def _restart(make: Make, config: DecoderConfig, messages: list[Publish]) -> None:
+    """Read messages with and without restarts in between: what is remembered on disk is all that counts."""
+    calm, disturbed = (ForeignDecoders([config], "voltair/v1") for _ in range(2))
+    kept: dict[str, bytes] = {}
+    for message in messages:
+        found = [
+            match and match.read(message.payload, message.content_type, NOW_MS)
+            for match in (of.match(message.topic.decode()) for of in (calm, disturbed))
+        ]
+        assert repr(found[0]) == repr(found[1]), "a restart makes a difference"  # by repr, for NaN
+        for key, body in disturbed.changes().items():
+            if body is None:
+                return  # a number of more than 64 bits: remembered in this life only
+            kept[key] = body
+        if make.random() < 0.3:
+            disturbed = ForeignDecoders([config], "voltair/v1")
+            disturbed.recall(kept)
 
 
 def _check(found: Decoded, messages: list[Publish]) -> None:

@@ -18,9 +18,10 @@ _HEAD = """\
 # Settings
 
 Every key of `voltair.toml`; each has a default unless it says *to give*. The environment overrides:
-`VOLTAIR__MQTT__URL` is `mqtt.url`. Secrets (`password`, `token`, `secret`, `session_key`) may stand in a file that only
-its owner reads, named by the key with `_file`. `voltair config check` says what is wrong, `voltair config schema`
-prints the same as a JSON Schema for an editor. What stations own stands in [stations.toml](stations.md).
+`VOLTAIR__MQTT__URL` is `mqtt.url`. Secrets (`password`, `token`, `secret`, `session_key`) may stand in a file that
+only its owner reads, named by the key with `_file`. `voltair config check` says what is wrong,
+`voltair config schema` prints the same as a JSON Schema for an editor. What stations own stands in
+[stations.toml](stations.md).
 """
 _TABLES: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("Top level", config.Config),

@@ -94,7 +94,10 @@ def _link(title: str, url: str, icon: str, *, within: bool) -> Json:
 
 
 def alert_layer(name: str, title: str, text: str) -> Json:
-    """Return the layer that marks alerts in charts; `title` and `text` are fields of the language."""
+    """Return the layer that marks alerts in charts; `title` and `text` are fields of the language.
+
+    Grafana looks for a column of exactly that name for title and end, and its source has put the measurement before it.
+    """
     return {
         "datasource": source(ROLLED),
         "enable": True,
@@ -111,8 +114,8 @@ def alert_layer(name: str, title: str, text: str) -> Json:
             "tags": [],
             "tagsColumn": "tags",
             "textColumn": text,
-            "timeEndColumn": "end_time",
-            "titleColumn": title,
+            "timeEndColumn": "alert.end_time",
+            "titleColumn": f"alert.{title}",
             "type": "tags",
         },
     }

@@ -25,6 +25,9 @@ STEPS = (
 """(width, source, rows per hour, when it is read). Grafana puts numbers in; InfluxDB sees which conditions are false
 before it opens a file, so of three queries one costs anything."""
 
+DAYS_FROM = 21_600_000
+"""Step [ms] from which charts of many devices read rows of days."""
+
 MANY = 250
 """Steps of a chart with a series for each device of a station, of which there may be hundreds."""
 
@@ -97,23 +100,29 @@ def target(query: str, *, variable: str = ROLLED, alias: str = "", table: bool =
     }
 
 
-def stepped(query: str, *, alias: str = "") -> list[Json]:
+def stepped(query: str, *, alias: str = "", days: str = "") -> list[Json]:
     """Return the query for rows of a minute, a quarter and an hour, of which the step of the range picks one.
 
     Parameters
     ----------
     query
         With `{step}` in the name of the measurement and, where amounts become rates, `{per_hour}`.
+    days
+        The query for rows of days as they are, which takes over from a step of `DAYS_FROM` on.
     """
-    return [
-        target(
-            query.replace("{step}", width)
-            .replace("{per_hour}", str(per_hour))
-            .replace("WHERE ", f"WHERE {condition} AND "),
-            variable=variable,
-            alias=alias,
-        )
+    steps = [
+        (query.replace("{step}", width).replace("{per_hour}", str(per_hour)), variable, condition)
         for width, variable, per_hour, condition in STEPS
+    ]
+    if days:
+        text, variable, condition = steps.pop()
+        steps += [
+            (text, variable, f"{condition} AND $__interval_ms < {DAYS_FROM}"),
+            (days, ROLLED, f"$__interval_ms >= {DAYS_FROM}"),
+        ]
+    return [
+        target(text.replace("WHERE ", f"WHERE {condition} AND "), variable=variable, alias=alias)
+        for text, variable, condition in steps
     ]
 
 

@@ -125,7 +125,8 @@ class Committer:
             As in `commit`.
         """
         entry = 0
-        again = replace(batch, dead_messages=0)  # they were counted when they came
+        # They were counted when they came, and what they say to decoders is of the past.
+        again = replace(batch, dead_messages=0, memory={})
 
         def work() -> None:
             nonlocal entry
@@ -179,6 +180,7 @@ class Committer:
             totals=totals,
             new_devices=batch.new_devices,
             station_now=batch.station_now,
+            memory=batch.memory,
         )
 
     async def tick(self, *, connected: bool) -> None:

@@ -205,6 +205,7 @@ class Decoder:
             rejected=rejected,
             unknown_keys=unknown_keys,
             flagged=flagged,
+            memory=self._foreign.changes() if self._foreign else {},
         )
 
     def _sort(

@@ -8,6 +8,7 @@ from store.journal import DeviceKey
 from telemetry.frame import Frame
 from wire.mqtt.packets import Publish
 from wire.readers import WHOLE
+from wire.remembered import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Decoded:
     unknown_keys: int
     flagged: Counter[str]
     """Readings that are kept with a doubt about their time: `future`, `clock_skew`, `receipt_time`."""
+    memory: Kept
+    """What decoders remember from here on."""
 
     @property
     def readings(self) -> int:
@@ -47,6 +50,7 @@ def joined(first: Decoded, second: Decoded) -> Decoded:
         rejected=first.rejected + second.rejected,
         unknown_keys=first.unknown_keys + second.unknown_keys,
         flagged=first.flagged + second.flagged,
+        memory=first.memory | second.memory,
     )
 
 
@@ -62,6 +66,7 @@ def refused(message: Publish, time_ms: int, why: str) -> Decoded:
         rejected=Counter(),
         unknown_keys=0,
         flagged=Counter(),
+        memory={},
     )
 
 

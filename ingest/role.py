@@ -106,6 +106,7 @@ class _Ingest:
         foreign.check_share(config.mqtt.share)
         self._committer = Committer(config)
         journal = self._committer.journal
+        foreign.recall(journal.memory())
         self._stations = StationsFile(config.stations_file, journal.latest(EntryType.REGISTRY))
         self._rules = RulesFile(config.rules_file, journal.latest(EntryType.RULES))
         self._decoder = _decoder(config, journal, self._stations.registry, foreign)

@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from store.deadletters import FILE as LETTERS
-from store.journal import segment_files
 from store.roles import ROLES, RoleLock, wall_ms
+from store.segments import segment_files
 from store.sqlite import connect
 from telemetry.errors import StoreError
 

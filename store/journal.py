@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from store.segments import ended_ms, has_tables, segment_files, segment_name, unlink_segment
 from store.sqlite import connect
 from store.versions import check_version
 from telemetry.errors import FrameError, JournalError, JournalFull
@@ -104,7 +105,10 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE entry(number INTEGER PRIMARY KEY, type INTEGER, time_ms INTEGER, readings INTEGER, body BLOB);
 CREATE TABLE device(idx INTEGER PRIMARY KEY, station TEXT, kind TEXT, device TEXT);
 CREATE TABLE station_now(station TEXT PRIMARY KEY, now_ms INTEGER) WITHOUT ROWID;
+CREATE TABLE memory(key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID;
 """
+_MEMORY = _SCHEMA.splitlines()[-1].replace("TABLE", "TABLE IF NOT EXISTS")
+"""Segments begun before decoders kept a memory lack it."""
 
 
 def damaged(what: object, error: object) -> str:
@@ -113,11 +117,6 @@ def damaged(what: object, error: object) -> str:
         f"{what} is damaged ({error}). Nothing is touched. Stop Voltair, see whether the disk is in order, run "
         "'voltair journal repair' (it keeps all that can be read, and the damaged file), then start again"
     )
-
-
-def segment_files(folder: Path) -> list[tuple[int, Path]]:
-    """Return (first entry, file) of each segment, oldest first."""
-    return sorted((int(p.stem), p) for p in folder.glob("*.db") if p.stem.isdigit())
 
 
 @dataclass(slots=True)
@@ -166,19 +165,20 @@ class JournalWriter:
         folder.mkdir(parents=True, exist_ok=True)
         segments = segment_files(folder)
         try:
-            if segments and not _has_tables(segments[-1][1]):
+            if segments and not has_tables(segments[-1][1]):
                 # Begun and killed before its first commit: no entry can be inside.
                 unlink_segment(segments.pop()[1])
             if segments:
                 db = connect(segments[-1][1], durable=True)
                 check_version(db, segments[-1][1], JournalError)
+                db.execute(_MEMORY)
                 meta = dict(db.execute("SELECT key, value FROM meta"))
             else:
                 meta = {
                     "journal_id": uuid.uuid4().hex, "clock_mode": clock_mode, "first": 1, "crc": 0,
                     "totals": msgspec.json.encode(Totals()).decode(),
                 }  # fmt: skip
-                db = new_segment(folder / _name(1), meta)
+                db = new_segment(folder / segment_name(1), meta)
             if meta["clock_mode"] != clock_mode:
                 raise JournalError(other_clock_mode(folder, meta["clock_mode"], clock_mode))
             last = db.execute("SELECT max(number) FROM entry").fetchone()[0] or int(meta["first"]) - 1
@@ -200,8 +200,10 @@ class JournalWriter:
             )
             writer._open_bytes = db.execute("SELECT coalesce(sum(length(body)), 0) FROM entry").fetchone()[0]
             writer._closed_bytes = sum(p.stat().st_size for _, p in segment_files(folder)[:-1])
-            for type_, body in db.execute("SELECT type, body FROM entry WHERE type IN (3, 4) ORDER BY number"):
-                writer._latest[EntryType(type_)] = body
+            writer._latest = _latest(db)
+            if last < int(meta["first"]) and len(segments) > 1:  # killed just after it was begun
+                with contextlib.closing(connect(segments[-2][1], read_only=True)) as before:
+                    writer._latest = _latest(before)
         except sqlite3.OperationalError as error:
             msg = f"the journal {folder} cannot be opened ({error}); see free space, rights and its disk"
             raise JournalError(msg) from error
@@ -221,10 +223,12 @@ class JournalWriter:
         totals: Totals,
         new_devices: Iterable[tuple[DeviceKey, int]] = (),
         station_now: Mapping[str, int] | None = None,
+        memory: Mapping[str, bytes | None] | None = None,
     ) -> int:
         """Commit a batch durably and return the number of its last entry.
 
-        Frames, the devices they use for the first time, counters and event clocks go down in one transaction.
+        Frames, the devices they use for the first time, counters, event clocks and what decoders remember from here on
+        (None: nothing under that key) go down in one transaction.
         Whoever waits for an acknowledgement may have it when this returns.
 
         Raises
@@ -233,7 +237,11 @@ class JournalWriter:
             If the size limit or the end of the disk is reached; nothing was written, try again later.
         """
         rows = [(EntryType.FRAME, len(f), encode_frame(f)) for f in frames if len(f)]
-        return self._commit(rows, now_ms, totals, dict(new_devices), station_now or {})
+        return self._commit(rows, now_ms, totals, dict(new_devices), station_now or {}, memory or {})
+
+    def memory(self) -> dict[str, bytes]:
+        """Return what decoders remembered with the last batch."""
+        return dict(self._db.execute("SELECT key, body FROM memory"))
 
     def tick(self, *, connected: bool, now_ms: int, totals: Totals | None = None) -> int:
         """Commit the second's tick."""
@@ -253,6 +261,7 @@ class JournalWriter:
         totals: Totals,
         new_devices: Mapping[DeviceKey, int],
         station_now: Mapping[str, int],
+        memory: Mapping[str, bytes | None] = {},
     ) -> int:
         size = sum(len(body) for _, _, body in rows)
         if self._open_bytes + size > self.segment_bytes and self._open_bytes:
@@ -261,6 +270,10 @@ class JournalWriter:
             except sqlite3.OperationalError as error:
                 msg = f"the journal {self.folder} cannot start a segment ({error}); free space on its disk"
                 raise JournalFull(msg) from error
+        if not self._open_bytes:
+            # Each segment says anew what is in force: those before it may be gone when ingest starts next.
+            rows = [*((type_, 0, body) for type_, body in self._latest.items()), *rows]
+            size = sum(len(body) for _, _, body in rows)
         if self.bytes + size > self.max_bytes:
             msg = (
                 f"the journal {self.folder} has {self.bytes} bytes, its limit is {self.max_bytes}; raise "
@@ -281,6 +294,8 @@ class JournalWriter:
                 [(i, k.station, k.kind, k.device) for k, i in new_devices.items()],
             )
             db.executemany("INSERT OR REPLACE INTO station_now VALUES(?, ?)", list(station_now.items()))
+            db.executemany("REPLACE INTO memory VALUES(?, ?)", [(k, v) for k, v in memory.items() if v is not None])
+            db.executemany("DELETE FROM memory WHERE key = ?", [(k,) for k, v in memory.items() if v is None])
             db.execute("UPDATE meta SET value = ? WHERE key = 'totals'", (msgspec.json.encode(totals).decode(),))
             db.execute("UPDATE meta SET value = ? WHERE key = 'crc'", (crc,))
             db.execute("COMMIT")
@@ -307,7 +322,8 @@ class JournalWriter:
         old = self._db
         meta = dict(old.execute("SELECT key, value FROM meta"))
         meta |= {"first": self.next_number, "crc": 0}
-        self._db = new_segment(self.folder / _name(self.next_number), meta, self.devices, self.station_now)
+        path = self.folder / segment_name(self.next_number)
+        self._db = new_segment(path, meta, self.devices, self.station_now, memory=self.memory())
         old.execute("INSERT OR REPLACE INTO meta VALUES('closed', 1)")
         with contextlib.suppress(sqlite3.OperationalError):
             # A reader that is inside just now keeps the WAL alive; the segment is complete all the same.
@@ -330,7 +346,7 @@ class JournalWriter:
         segments = segment_files(self.folder)
         retired = 0
         for (_, path), (next_first, _) in pairwise(segments):
-            if next_first - 1 > done or _ended_ms(path, next_first - 1) >= before_ms:
+            if next_first - 1 > done or ended_ms(path, next_first - 1) >= before_ms:
                 break
             unlink_segment(path)
             retired += 1
@@ -342,22 +358,10 @@ class JournalWriter:
         self._db.close()
 
 
-def _name(first: int) -> str:
-    return f"{first:012d}.db"
-
-
-def _has_tables(path: Path) -> bool:
-    with contextlib.closing(connect(path, durable=True)) as db:
-        return bool(db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
-
-
-def _ended_ms(path: Path, last: int) -> int:
-    """Return when a closed segment ended, by its last entry."""
-    with contextlib.closing(connect(path, read_only=True)) as db:
-        try:
-            return int(db.execute("SELECT time_ms FROM entry WHERE number = ?", (last,)).fetchone()[0])
-        except (sqlite3.DatabaseError, TypeError):
-            return int(1000 * path.stat().st_mtime)  # damaged, and all have passed it
+def _latest(db: sqlite3.Connection) -> dict[EntryType, bytes]:
+    """Return the newest registry and rules of a segment."""
+    rows = db.execute("SELECT type, body FROM entry WHERE type IN (3, 4) ORDER BY number")
+    return {EntryType(type_): body for type_, body in rows}
 
 
 def new_segment(
@@ -366,6 +370,7 @@ def new_segment(
     devices: Mapping[DeviceKey, int] | None = None,
     station_now: Mapping[str, int] | None = None,
     entries: Iterable[tuple[int, EntryType, int, int, bytes]] = (),
+    memory: Mapping[str, bytes] | None = None,
 ) -> sqlite3.Connection:
     """Make a segment's file in one transaction and return it, open."""
     db = connect(path, durable=True)
@@ -380,14 +385,9 @@ def new_segment(
     )
     db.executemany("INSERT INTO station_now VALUES(?, ?)", list((station_now or {}).items()))
     db.executemany("INSERT INTO entry VALUES(?, ?, ?, ?, ?)", entries)
+    db.executemany("INSERT INTO memory VALUES(?, ?)", list((memory or {}).items()))
     db.execute("COMMIT")
     return db
-
-
-def unlink_segment(path: Path) -> None:
-    """Remove a segment's files."""
-    for suffix in ("-wal", "-shm", ""):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def other_clock_mode(folder: Path, kept: str, asked: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from store.journal import DeviceKey, Entry, EntryType, Totals, damaged, other_clock_mode, segment_files
+from store.journal import DeviceKey, Entry, EntryType, Totals, damaged, other_clock_mode
+from store.segments import segment_files
 from store.sqlite import connect
 from telemetry.errors import ConfigError, JournalError
 

@@ -26,10 +26,9 @@ from store.journal import (
     EntryType,
     Totals,
     new_segment,
-    segment_files,
-    unlink_segment,
 )
 from store.roles import ROLES, RoleLock
+from store.segments import segment_files, unlink_segment
 from store.sqlite import connect
 from telemetry.errors import JournalError
 
@@ -65,6 +64,8 @@ class _Segment:
     devices: dict[DeviceKey, int] = field(default_factory=dict)
     """Its own table, or the newest of the journal where that cannot be read."""
     station_now: dict[str, int] = field(default_factory=dict)
+    memory: dict[str, bytes] = field(default_factory=dict)
+    """Of decoders; that of the open segment counts."""
     entries: dict[int, Entry] = field(default_factory=dict)
     """Those that are whole."""
     readings: dict[int, int] = field(default_factory=dict)
@@ -190,6 +191,8 @@ def _read_tables(db: sqlite3.Connection, one: _Segment) -> None:
         one.meta = dict(db.execute("SELECT key, value FROM meta"))
         one.devices = _device_table(db)
         one.station_now = dict(db.execute("SELECT * FROM station_now"))
+        if db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'memory'").fetchone()[0]:
+            one.memory = dict(db.execute("SELECT * FROM memory"))
     except sqlite3.DatabaseError as error:
         one.problems.append(str(error))
 
@@ -271,6 +274,7 @@ def _replace(one: _Segment, end: int, before: _Segment | None, after: _Segment |
     db = new_segment(
         unfinished, meta, one.devices, next((x.station_now for x in whole if x.station_now), {}),
         [(e.number, e.type, time_ms, e.readings, e.body) for e, time_ms in zip(rows, _times_ms(rows), strict=True)],
+        one.memory,
     )  # fmt: skip
     db.execute("PRAGMA journal_mode=DELETE")
     db.close()

@@ -136,6 +136,8 @@ class ApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     listen: str = "127.0.0.1:8080"
     public_url: str = ""
     """Address under which people reach the page; used in links and allowed as `Host`."""
+    grafana_url: Annotated[str, msgspec.Meta(pattern=r"^$|^https?://[^/\s]")] = ""
+    """Address of a Grafana with Voltair's dashboards; the page links to them. Empty: no links."""
     tokens: str = ""
     """`name=token:read|admin[:station,...]`, separated by spaces or commas; also `VOLTAIR_API_TOKENS`."""
 

@@ -75,14 +75,15 @@ def add_transitions(data: Path, *rows: dict[str, Any]) -> None:
 
 
 def put_ports(data: Path, station: str, ports: dict[str, dict[str, Any]]) -> None:
-    """Write the last word of ports: `newest_ms`, `state`, `hold_ms`, `power_kw`, `session` each."""
+    """Write the last word of ports: `newest_ms`, `state`, `hold_ms`, `power_kw`, `session`, `first_ms` each."""
     names = tuple(ports)
     n, channels = len(names), [c.name for c in PORT.values]
     last = np.full((n, len(channels)), np.nan)
     for i, port in enumerate(ports.values()):
         last[i, channels.index("power_kw")] = port.get("power_kw", np.nan)
     arrays = {
-        "first_ms": np.full(n, T0), "newest_ms": np.array([p["newest_ms"] for p in ports.values()]),
+        "first_ms": np.array([p.get("first_ms", T0) for p in ports.values()]),
+        "newest_ms": np.array([p["newest_ms"] for p in ports.values()]),
         "hold_ms": np.array([p.get("hold_ms", 300_000) for p in ports.values()]),
         "state": np.array([PORT_STATUS.index(p["state"]) for p in ports.values()], np.int8),
         "charging": np.zeros(n, np.bool_), "session": np.arange(n), "run_ms": np.zeros(n, np.int64),

@@ -9,6 +9,7 @@ from telemetry.times import HOUR_MS, MINUTE_MS
 TO = 1_795_320_000_000
 """2026-11-22 04:00 UTC, noon in Shanghai."""
 FROM = TO - 25 * HOUR_MS
+GRAFANA = "https://grafana.example"
 
 STATIONS = """
 [stations.harbour]
@@ -17,6 +18,7 @@ name = "Harbour stacked car park"
 timezone = "Asia/Shanghai"
 groups = ["zhoushan"]
 transformer_kva = 40
+contract_kw = 36
 [[stations.harbour.ports]]
 id = "p001"
 rated_kw = 7

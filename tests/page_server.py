@@ -9,7 +9,7 @@ from typing import Any
 
 from servers import serving
 
-from api.page import STATIC, page_at
+from api.page import STATIC, page_at, page_worker
 
 POLICY = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 NOW = "2026-11-22T03:04:05.000Z"
@@ -98,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, "application/json", b'{"items": [], "next_cursor": null}')
         elif path.startswith(("/s/", "/a/")) or path in ("/compare", "/data"):
             self._answer(200, "text/html", page_at(path).encode())
+        elif path == "/worker.js" and not self.server.refuse:
+            self._answer(200, "text/javascript", page_worker().encode())
         else:
             file = STATIC / (path.strip("/") or "index.html")
             if self.server.refuse or not file.is_file():

@@ -26,6 +26,8 @@ class _StationBase(msgspec.Struct, frozen=True, kw_only=True):
     health: str
     """red, yellow, grey or green."""
     health_reasons: list[Any]
+    first_seen: datetime | None
+    """Of the oldest reading that was heard."""
     last_seen: datetime | None
     firing: dict[str, int]
     """Severity -> alerts that fire."""
@@ -58,6 +60,7 @@ class StationDetail(_StationBase, frozen=True, kw_only=True):
     device_counts: DeviceCounts
     devices: list[Device]
     limits: dict[str, Any]
+    customers: list[dict[str, str]]
 
 
 class DeviceKpis(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 What comes out goes the way of every native reading from here on: types, ranges and times are checked there.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,7 @@ from wire.readers import (
     SenmlReader,
     SparkplugReader,
 )
+from wire.remembered import Kept, Remembered
 from wire.senml_cbor import SENML_CBOR, read_senml_cbor
 from wire.sparkplug import Host
 from wire.templates import Template, compile_template, fill, is_id, names_in
@@ -61,7 +63,7 @@ class Outcome:
 class _Decoder:
     """One `[[decoders]]` table, compiled."""
 
-    def __init__(self, config: DecoderConfig, sources: Mapping[str, Source]) -> None:
+    def __init__(self, config: DecoderConfig, name: str, sources: Mapping[str, Source]) -> None:
         if config.format == "sparkplug" and not config.topic:
             config = msgspec.structs.replace(config, topic=SPARKPLUG_TOPIC)
         self._station = config.station or "{station}"
@@ -74,10 +76,13 @@ class _Decoder:
         self.source = sources[config.format]
         self.remembers = True
         """Whether what a message means depends on those before it."""
+        self.memory: Remembered[Any] | None = None
+        """What of them must outlive a restart; Sparkplug asks for births instead."""
         known = template.names
         self._reader: FieldReader | AssembledReader | SenmlReader | OcppReader | SparkplugReader
         if config.format in ("ocpp16", "ocpp201"):
-            self._reader = OcppReader(config, template)
+            self._reader = OcppReader(config, template, name)
+            self.memory = self._reader.memory
             self._kind, self._device = "port", config.device or self._reader.device
             known |= {self._reader.port}
         elif config.format == "sparkplug":
@@ -85,7 +90,9 @@ class _Decoder:
             self.templates = self._reader.templates(config)
             self._device = config.device or ("{device}" if "device" in known else "{node}")
         elif config.assemble:
-            self._reader = AssembledReader(config)
+            self._reader = AssembledReader(config, name)
+            if "session_id" not in config.fields:  # it may name a person, and must not be written down as it came
+                self.memory = self._reader.memory
             self.templates = _per_value(config, template, self._reader.fields)
             known -= {config.assemble}
         else:
@@ -222,13 +229,15 @@ class ForeignDecoders:
         """What is known of Sparkplug's edge nodes."""
         sources = _sources(max_nesting, self.host)
         self._decoders: list[_Decoder] = []
+        self._names: Counter[str] = Counter()
+        self._forgotten: Kept = {}
         for number, config in enumerate(configs, 1):
             try:
                 for table in expand(config):
                     if table.topic.startswith(f"{prefix}/"):
                         msg = f"topics under {prefix}/ are native; a decoder never sees them"
                         raise ConfigError(msg)
-                    self._decoders.append(_Decoder(table, sources))
+                    self._decoders.append(_Decoder(table, self._name(table), sources))
             except ConfigError as error:
                 msg = f"decoder {number} ({config.preset or config.topic!r}): {error}"
                 raise ConfigError(msg) from error
@@ -236,6 +245,26 @@ class ForeignDecoders:
             dict.fromkeys(t.filter for d in self._decoders for t in d.templates)
         )
         """Subscriptions that bring all their topics."""
+
+    def _name(self, table: DecoderConfig) -> str:
+        """Return what a decoder's memory is kept under: other tables may come and go beside it."""
+        ports = msgspec.json.encode(table.ports, order="sorted").decode()
+        name = "|".join((table.format, table.topic, table.assemble, table.station, table.kind, table.device, ports))
+        self._names[name] += 1
+        return f"{name}|{self._names[name]}"
+
+    def recall(self, kept: Mapping[str, bytes]) -> None:
+        """Remember devices as an earlier life kept them; what no decoder wants any more is told to be forgotten."""
+        known = set().union(*(d.memory.recall(kept) for d in self._decoders if d.memory is not None))
+        self._forgotten = dict.fromkeys(kept.keys() - known)
+
+    def changes(self) -> Kept:
+        """Return what has changed since the last call of what must outlive a restart."""
+        found, self._forgotten = self._forgotten, {}
+        for decoder in self._decoders:
+            if decoder.memory is not None:
+                found |= decoder.memory.changes()
+        return found
 
     def check_share(self, share: str) -> None:
         """Refuse decoders that must see every message of a device where subscriptions are shared.

@@ -1,7 +1,8 @@
 """OCPP 1.6: what one charge point says, as readings of its ports (each connector is one)."""
 
-from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from wire.mapping import read_number
 from wire.ocpp import CALL, RESULT, Frame, PortReading, meter_elements, put_time
@@ -16,46 +17,35 @@ _OWN = (
 """Further calls that come from the charge point: a sign of life of all its ports."""
 
 
-class ChargePoint16:
-    """One charge point: which ports it has, and to which of them a transaction belongs.
+class ChargePoint16(msgspec.Struct):
+    """One charge point: which ports it has, and to which of them a transaction belongs."""
 
-    Parameters
-    ----------
-    known
-        Connectors that it has; others are found when they speak.
-    """
-
-    def __init__(self, known: Iterable[str] = ()) -> None:
-        self._status: dict[str, str | None] = dict.fromkeys(known)
-        """Port -> its own last status."""
-        self._started: dict[str, tuple[str, Any]] = {}
-        """Id of a StartTransaction -> port and time, until the result tells the transaction's id."""
-        self._port_of: dict[str, str] = {}
-        self._calls = {
-            "StatusNotification": self._status_notification,
-            "MeterValues": self._meter_values,
-            "StartTransaction": self._start,
-            "StopTransaction": self._stop,
-        }
+    status: dict[str, str | None] = {}
+    """Port -> its own last status; those that it is known to have are there before they speak."""
+    started: dict[str, tuple[str, str | None]] = {}
+    """Id of a StartTransaction -> port and time, until the result tells the transaction's id."""
+    port_of: dict[str, str] = {}
+    """Transaction -> port."""
 
     def read(self, frame: Frame) -> list[PortReading] | str:
         """Return the readings of a frame, in order of time, or why it is wrong."""
         if frame.type == RESULT:
             return self._result(frame)
-        if frame.type == CALL and frame.action in self._calls:
-            return self._calls[frame.action](frame)
+        read = _CALLS.get(frame.action) if frame.type == CALL else None
+        if read is not None:
+            return read(self, frame)
         return self._alive() if frame.action in _OWN else []
 
     def _alive(self) -> list[PortReading]:
-        return [PortReading(port, {}) for port in self._status]
+        return [PortReading(port, {}) for port in self.status]
 
     def _port(self, payload: Any) -> str | None:
         """Return the port of `connectorId` and remember it; "0" is the charge point as a whole, None is none."""
         connector = payload.get("connectorId")
         if type(connector) is not int or connector < 0:
             return None
-        if connector and len(self._status) < _MEMORY:
-            self._status.setdefault(str(connector), None)
+        if connector and len(self.status) < _MEMORY:
+            self.status.setdefault(str(connector), None)
         return str(connector)
 
     def _status_notification(self, frame: Frame) -> list[PortReading] | str:
@@ -70,12 +60,12 @@ class ChargePoint16:
         if error is not None:
             element["error_code"] = error
         if port != "0":
-            self._status[port] = status
+            self.status[port] = status
             return [PortReading(port, element | {"status": status})]
         # The charge point as a whole goes out of order and comes back; its ports then are what they were.
         return [
             PortReading(p, element | ({"status": now} if now else {}))
-            for p, own in self._status.items()
+            for p, own in self.status.items()
             for now in (status if status in _OUT else own,)
         ]
 
@@ -101,14 +91,15 @@ class ChargePoint16:
             return "StartTransaction without connectorId"
         element: dict[Any, Any] = {}
         put_time(element, payload.get("timestamp"))
-        if len(self._started) >= _MEMORY:
-            self._started.clear()
-        self._started[frame.id] = port, payload.get("timestamp")
+        if len(self.started) >= _MEMORY:
+            self.started.clear()
+        time = payload.get("timestamp")
+        self.started[frame.id] = port, time if type(time) is str else None
         return [PortReading(port, element | _register(payload.get("meterStart")))]
 
     def _result(self, frame: Frame) -> list[PortReading]:
         transaction = frame.payload.get("transactionId")
-        port, started = self._started.pop(frame.id, (None, None))
+        port, started = self.started.pop(frame.id, (None, None))
         if port is None or type(transaction) is not int:
             return []
         self._remember(str(transaction), port)
@@ -119,9 +110,9 @@ class ChargePoint16:
     def _stop(self, frame: Frame) -> list[PortReading] | str:
         payload = frame.payload
         transaction = str(payload.get("transactionId"))
-        port = self._port_of.get(transaction)
-        if port is None and len(self._status) == 1:
-            (port,) = self._status
+        port = self.port_of.get(transaction)
+        if port is None and len(self.status) == 1:
+            (port,) = self.status
         if port is None:
             return f"StopTransaction of transaction {transaction[:80]}, whose connector no earlier message told"
         elements = meter_elements(payload.get("transactionData") or [])
@@ -134,9 +125,17 @@ class ChargePoint16:
         return [PortReading(port, e | {"session_id": transaction}) for e in (*elements, end)]
 
     def _remember(self, transaction: str, port: str) -> None:
-        if transaction not in self._port_of and len(self._port_of) >= _MEMORY:
-            del self._port_of[next(iter(self._port_of))]
-        self._port_of[transaction] = port
+        if transaction not in self.port_of and len(self.port_of) >= _MEMORY:
+            del self.port_of[next(iter(self.port_of))]
+        self.port_of[transaction] = port
+
+
+_CALLS = {
+    "StatusNotification": ChargePoint16._status_notification,
+    "MeterValues": ChargePoint16._meter_values,
+    "StartTransaction": ChargePoint16._start,
+    "StopTransaction": ChargePoint16._stop,
+}
 
 
 def _register(value_wh: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from wire.ocpp import CALL, Frame, PortReading, meter_elements, put_time
 
 _MEMORY = 1_000
@@ -16,28 +18,23 @@ _OWN = (
 _STATES = {"Charging": "Charging", "SuspendedEV": "SuspendedEV", "SuspendedEVSE": "SuspendedEVSE"}
 
 
-class ChargePoint201:
+class ChargePoint201(msgspec.Struct):
     """One charging station: what is known of its EVSEs and transactions."""
 
-    def __init__(self) -> None:
-        self._connector: dict[tuple[str, str], str] = {}
-        """(EVSE, connector) -> its last connector status."""
-        self._detail: dict[str, str] = {}
-        """EVSE -> status by the running transaction, finer than Occupied."""
-        self._place: dict[str, tuple[str, str]] = {}
-        """Transaction -> EVSE and connector."""
-        self._charged: dict[str, None] = {}
-        """Transactions that have charged."""
-        self._calls = {
-            "StatusNotification": self._status,
-            "MeterValues": self._meter_values,
-            "TransactionEvent": self._event,
-        }
+    connector: dict[tuple[str, str], str] = {}
+    """(EVSE, connector) -> its last connector status."""
+    detail: dict[str, str] = {}
+    """EVSE -> status by the running transaction, finer than Occupied."""
+    place: dict[str, tuple[str, str]] = {}
+    """Transaction -> EVSE and connector."""
+    charged: dict[str, None] = {}
+    """Transactions that have charged."""
 
     def read(self, frame: Frame) -> list[PortReading] | str:
         """Return the readings of a frame, in order of time, or why it is wrong."""
-        if frame.type == CALL and frame.action in self._calls:
-            return self._calls[frame.action](frame.payload)
+        read = _CALLS.get(frame.action) if frame.type == CALL else None
+        if read is not None:
+            return read(self, frame.payload)
         return self._alive() if frame.action in _OWN else []
 
     def _meter_values(self, payload: Any) -> list[PortReading] | str:
@@ -50,19 +47,19 @@ class ChargePoint201:
         return elements if isinstance(elements, str) else [PortReading(evse, e) for e in elements]
 
     def _alive(self) -> list[PortReading]:
-        return [PortReading(evse, {}) for evse in dict.fromkeys(evse for evse, _ in self._connector)]
+        return [PortReading(evse, {}) for evse in dict.fromkeys(evse for evse, _ in self.connector)]
 
     def _status(self, payload: Any) -> list[PortReading] | str:
         evse, connector = _number(payload.get("evseId")), _number(payload.get("connectorId"))
         status = payload.get("connectorStatus")
         if evse is None or connector is None or type(status) is not str:
             return "StatusNotification without evseId, connectorId or connectorStatus"
-        if len(self._connector) >= _MEMORY:
-            self._connector.clear()
-        self._connector[evse, connector] = status
+        if len(self.connector) >= _MEMORY:
+            self.connector.clear()
+        self.connector[evse, connector] = status
         element: dict[Any, Any] = {}
         put_time(element, payload.get("timestamp"))
-        finer = self._detail.get(evse) if status == "Occupied" else None
+        finer = self.detail.get(evse) if status == "Occupied" else None
         return [PortReading(evse, element | {"status": finer or status, "connector": connector})]
 
     def _event(self, payload: Any) -> list[PortReading] | str:
@@ -82,15 +79,15 @@ class ChargePoint201:
         ended = payload.get("eventType") == "Ended"
         status = self._charging_state(transaction, info.get("chargingState"), ended=ended)
         if ended:
-            self._detail.pop(evse, None)
+            self.detail.pop(evse, None)
             # An absent reason means Local (OCPP 2.0.1, TransactionType).
             event["stop_reason"] = info.get("stoppedReason") or "Local"
             # The car may be gone already: then the connector's own status stands.
-            status = "Finishing" if self._connector.get(place) == "Occupied" else None
+            status = "Finishing" if self.connector.get(place) == "Occupied" else None
         elif status is not None:
-            if len(self._detail) >= _MEMORY:
-                self._detail.clear()
-            self._detail[evse] = status
+            if len(self.detail) >= _MEMORY:
+                self.detail.clear()
+            self.detail[evse] = status
         if status is not None:
             event |= {"status": status, "connector": connector}
         return [PortReading(evse, e | {"session_id": transaction}) for e in (*elements, event)]
@@ -99,29 +96,36 @@ class ChargePoint201:
         if type(state) is not str:
             return None
         if state == "Charging":
-            if len(self._charged) >= _MEMORY:
-                del self._charged[next(iter(self._charged))]
-            self._charged[transaction] = None
+            if len(self.charged) >= _MEMORY:
+                del self.charged[next(iter(self.charged))]
+            self.charged[transaction] = None
         if state in _STATES:
             return _STATES[state]
         if state in ("EVConnected", "Idle") and not ended:
-            return "Finishing" if transaction in self._charged else "Preparing"
+            return "Finishing" if transaction in self.charged else "Preparing"
         return None
 
     def _placed(self, transaction: str, evse: Any) -> tuple[str, str] | None:
         """Return EVSE and connector of a transaction; events after the first may leave them out."""
-        found = self._place.get(transaction)
+        found = self.place.get(transaction)
         if type(evse) is dict and (number := _number(evse.get("id"))) is not None:
             before = found[1] if found and found[0] == number else None
             found = number, _number(evse.get("connectorId")) or before or self._occupied(number)
-            if transaction not in self._place and len(self._place) >= _MEMORY:
-                del self._place[next(iter(self._place))]
-            self._place[transaction] = found
+            if transaction not in self.place and len(self.place) >= _MEMORY:
+                del self.place[next(iter(self.place))]
+            self.place[transaction] = found
         return found
 
     def _occupied(self, evse: str) -> str:
         """Return the connector of an EVSE that holds a car, "1" where none is known."""
-        return next((c for (e, c), s in self._connector.items() if e == evse and s == "Occupied"), "1")
+        return next((c for (e, c), s in self.connector.items() if e == evse and s == "Occupied"), "1")
+
+
+_CALLS = {
+    "StatusNotification": ChargePoint201._status,
+    "MeterValues": ChargePoint201._meter_values,
+    "TransactionEvent": ChargePoint201._event,
+}
 
 
 def _number(value: Any) -> str | None:

@@ -1,9 +1,8 @@
 """What stands where in a foreign payload: one reader per format of `[[decoders]]`, from a value to elements."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from telemetry.decoders import SPARKPLUG_TOPIC, DecoderConfig
 from telemetry.errors import ConfigError
@@ -12,11 +11,10 @@ from wire.mapping import Field, Path, TimeReader, compile_fields
 from wire.ocpp import read_frame
 from wire.ocpp16 import ChargePoint16
 from wire.ocpp201 import ChargePoint201
+from wire.remembered import Remembered
 from wire.senml import read_senml
 from wire.sparkplug import DEVICE_MESSAGES, NODE_MESSAGES, Report
 from wire.templates import Template, as_id, compile_template
-
-T = TypeVar("T")
 
 WHOLE = -1
 """Place of what concerns a whole message, not one element of an array."""
@@ -24,8 +22,6 @@ BASE = "base"
 """Name of SenML's base name in `device`."""
 CHARGE_POINT = "charge_point"
 """Level of the topic that OCPP needs."""
-_DEVICES_MAX = 100_000
-"""Assembled devices, or charge points, that one decoder remembers at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +59,20 @@ class FieldReader:
 class AssembledReader:
     """One value per topic: those of one device are put together, and what the new one changes is said."""
 
-    def __init__(self, config: DecoderConfig) -> None:
+    def __init__(self, config: DecoderConfig, name: str) -> None:
         if config.time.path or config.readings or config.format not in ("json", "text"):
             msg = "assemble goes with formats json and text, without time and readings: each message is one value, now"
             raise ConfigError(msg)
         self.fields = _fields(config)
         self._level = config.assemble
-        self._memory: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.memory: Remembered[dict[str, Any]] = Remembered(name, dict[str, Any], dict)
 
     def read(self, names: Mapping[str, str], value: Any, receipt_ms: int | None) -> Iterator[Found]:
         """Yield what the new value changes."""
         del receipt_ms
         name = names[self._level]
         device = tuple(v for n, v in names.items() if n != self._level)
-        whole = _remembered(self._memory, device, dict)
+        whole = self.memory.of(device)
         whole[name] = value
         yield Found(WHOLE, _element([f for f in self.fields if name in f.path.names], whole))
 
@@ -106,7 +102,7 @@ class SenmlReader:
 class OcppReader:
     """OCPP frames; each charge point is remembered."""
 
-    def __init__(self, config: DecoderConfig, template: Template) -> None:
+    def __init__(self, config: DecoderConfig, template: Template, name: str) -> None:
         if config.fields or config.assemble or config.kind not in ("", "port"):
             msg = f"format {config.format!r} goes without kind, fields and assemble: OCPP names them"
             raise ConfigError(msg)
@@ -122,13 +118,16 @@ class OcppReader:
         if len(self._port_of) < sum(map(len, config.ports.values())):
             msg = "ports: a connector stands in two of them, or twice"
             raise ConfigError(msg)
-        self._new: Callable[[], ChargePoint16 | ChargePoint201]
+        self.memory: Remembered[ChargePoint16] | Remembered[ChargePoint201]
         if config.format == "ocpp16":
-            self._new, self.port = partial(ChargePoint16, self._port_of), "port" if config.ports else "connector"
+            self.memory = Remembered(name, ChargePoint16, self._new_16)
+            self.port = "port" if config.ports else "connector"
         else:
-            self._new, self.port = ChargePoint201, "evse"
+            self.memory, self.port = Remembered(name, ChargePoint201, ChargePoint201), "evse"
         self.device = f"{{{CHARGE_POINT}}}-{{{self.port}}}"
-        self._memory: dict[tuple[str, ...], ChargePoint16 | ChargePoint201] = {}
+
+    def _new_16(self) -> ChargePoint16:
+        return ChargePoint16(dict.fromkeys(self._port_of))
 
     def read(self, names: Mapping[str, str], value: Any, receipt_ms: int | None) -> Iterator[Found]:
         """Yield the readings of a frame's ports."""
@@ -139,7 +138,7 @@ class OcppReader:
             yield Found(WHOLE, wrong or str(frame))
             return
         place = names.get("station", ""), names[CHARGE_POINT]
-        found = _remembered(self._memory, place, self._new).read(frame)
+        found = self.memory.of(place).read(frame)
         if isinstance(found, str):
             yield Found(WHOLE, found)
             return
@@ -198,15 +197,6 @@ class SparkplugReader:
             if change.online is not None:
                 element["online"] = change.online
             yield Found(WHOLE, element, ids | {"device": as_id(change.device)} if change.device else ids)
-
-
-def _remembered(memory: dict[tuple[str, ...], T], key: tuple[str, ...], new: Callable[[], T]) -> T:
-    found = memory.get(key)
-    if found is None:
-        if len(memory) >= _DEVICES_MAX:
-            memory.clear()
-        found = memory[key] = new()
-    return found
 
 
 def _fields(config: DecoderConfig) -> tuple[Field, ...]:

@@ -45,9 +45,9 @@ def get_stations(parts: Parts, caller: CallerOf, limit: Limit = 1_000, cursor: C
 
 @router.get("/stations/{station}", summary="One station and its devices")
 def get_station(parts: Parts, caller: CallerOf, station: str) -> Json:
-    """Answer the item of `GET /stations` with its limits, and each device's state and last values."""
+    """Answer the item of `GET /stations` with its limits and customers, and each device's state and last values."""
     allow(caller, station)
-    parts.sources.station(station)
+    settings = parts.sources.station(station)
     devices = parts.sources.devices(station)
     firing = firing_counts(parts.desk.reader).get(station, {})
     item = station_item(parts.sources, parts.desk.reader, station, devices, firing)
@@ -56,7 +56,8 @@ def get_station(parts: Parts, caller: CallerOf, station: str) -> Json:
         {
             **item,
             "device_counts": counts,
-            "limits": limits_item(parts.sources.station(station)),
+            "limits": limits_item(settings),
+            "customers": [{"customer": c.id, "name": c.name or c.id} for c in settings.customers],
             "devices": [device_item(d) for d in devices],
         }
     )

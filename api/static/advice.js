@@ -30,7 +30,7 @@ function saving({ saving_kw: kw, saving_money_per_h: money }, currency, words) {
 
 function ordered({ limits, ports }, words) {
   const head = ["limit", "most", "other", "advised", "headroom"].map((name, i) => (i ? [words.t(`advice.${name}`), "number"] : words.t(`advice.${name}`)));
-  const rows = limits.map((l) => [`${l.limit} [${l.unit}]`, ...[l.most, l.other, l.advised, l.headroom].map((v) => words.number(v, 1))]);
+  const rows = limits.map((l) => [`${words.t(`limit.${l.limit}`)} [${l.unit}]`, ...[l.most, l.other, l.advised, l.headroom].map((v) => words.number(v, 1))]);
   const portHead = [words.t("field.port"), [`${words.t("advice.should")} [kW]`, "number"], ["[A]", "number"], [`${words.t("advice.now")} [kW]`, "number"]];
   const portRows = () => ports.map((p) => [p.port, words.number(p.power_kw, 1), words.number(p.current_a, 1), words.number(p.present_power_kw, 1)]);
   return [

@@ -72,24 +72,32 @@ async function machines({ id, span, zone, words, model }, signal) {
   const found = await Promise.all(kinds.map((kind) => series(`${kind}_${span.width}`, "status", span, signal)));
   const rows = model.sortedDevices(id).filter((row) => kinds.includes(row.kind))
     .map((row) => ({ name: row.name || row.device, points: found[kinds.indexOf(row.kind)].get(row.device) ?? [] }));
-  return stateStrips(rows, span, zone, words);
+  return stateStrips(words.t("panel.machines"), rows, span, zone, words);
 }
 
-async function energyCode({ id, span, words, model }, signal) {
-  const { items } = await get(`stations/${id}/energy-code`, { from: span.from, to: span.to }, signal);
-  const subject = (text) => {
-    const [kind, name] = text.split(":");
-    return kind === "station" ? words.t("alert.station") : model.devices.get(id)?.get(`compressor/${name}`)?.name || name;
-  };
+/** Name of what a figure is about: `station`, `network`, `compressor:c1`, `machine:c1`, `customer:plastics`. */
+function subject(text, { id, words, model }, customers) {
+  const [kind, name] = text.split(":");
+  if (kind === "station") return words.t("alert.station");
+  if (kind === "network") return words.t("place.network");
+  if (kind === "customer") return customers.find((c) => c.customer === name)?.name ?? name;
+  const devices = model.devices.get(id);
+  return (devices?.get(`compressor/${name}`) ?? devices?.get(`dryer/${name}`))?.name || name;
+}
+
+async function energyCode(view, signal) {
+  const { id, asked, words } = view;
+  const [{ items }, { customers }] = await Promise.all([get(`stations/${id}/energy-code`, asked, signal), view.item]);
   const amount = (figure, value) => (PERCENT.test(figure) ? words.percent(value) : words.number(value, Number.isInteger(value) ? 0 : 2));
   return [el("ul", { class: "codes" }, ...items.map((item) => el("li", { data: { code: item.code } },
-    el("p", {}, icon(CODE_ICON[item.code]), el("b", { text: subject(item.subject) }), ` ${words.t(`code.${item.code}`)}`),
+    el("p", {}, icon(CODE_ICON[item.code]), el("b", { text: subject(item.subject, view, customers) }), ` ${words.t(`code.${item.code}`)}`),
     ...item.reasons.map((r) => el("p", { class: "soft", text: `${words.t(`figure.${r.figure}`)} ${amount(r.figure, r.value)} > ${amount(r.figure, r.limit)}` })))))];
 }
 
-async function leaks({ id, span, words, model }, signal) {
-  const { fused, methods } = await get(`stations/${id}/leaks`, { from: span.from, to: span.to }, signal);
-  const place = (text) => (text === null ? "–" : text === "network" ? words.t("place.network") : model.devices.get(id)?.get(`compressor/${text.split(":")[1]}`)?.name || text.split(":")[1]);
+async function leaks(view, signal) {
+  const { id, asked, words } = view;
+  const [{ fused, methods }, { customers }] = await Promise.all([get(`stations/${id}/leaks`, asked, signal), view.item]);
+  const place = (text) => (text === null ? "–" : subject(text, view, customers));
   const most = Math.max(...[fused, ...methods].map((m) => m.high ?? m.leak_m3_min ?? 0)) || 1;
   const row = (name, m, note) => [name, words.number(m.leak_m3_min, 2), rangeBar(m, most, words), place(m.place), note];
   const facts = [["share", words.percent(fused.share)], ["kwh_per_year", words.number(fused.kwh_per_year, 0)], ["money_per_year", words.number(fused.money_per_year, 0)]];

@@ -55,7 +55,7 @@ function card(alert, model, words, onAck) {
   const device = model.devices.get(alert.station)?.get(`${alert.device_kind}/${alert.device}`);
   const place = device?.name || alert.device || (PSEUDO.test(alert.station) ? "" : words.t("alert.station"));
   const since = words.time(Date.parse(alert.since), model.zone(alert.station), true);
-  const amount = (value) => `${words.number(value, Number.isInteger(value) ? 0 : 2)} ${(alert.unit ?? "").replace("m3", "m³")}`.trim();
+  const amount = (value) => `${words.number(value, Number.isInteger(value) ? 0 : Math.abs(value) < 1 ? 3 : 2)} ${(alert.unit ?? "").replace("m3", "m³")}`.trim();
   const firing = alert.state === "firing";
   const acked = alert.acknowledgement;
   const facts = [];

@@ -2,13 +2,15 @@
 
 import { ackDialog } from "./ack.js";
 import { AlertsView } from "./alerts.js";
+import { installWorker, showAway } from "./away.js";
 import { DeviceDialog } from "./details.js";
 import { el, icon, setData, setText } from "./dom.js";
 import { get } from "./fetch.js";
 import { chosenLanguage, chosenTheme, loadWords, remember } from "./i18n.js";
 import { Model, SEVERITIES } from "./model.js";
 import { watchMonitor } from "./monitor.js";
-import { at, linkTo, readRoute, watchRoutes } from "./routes.js";
+import { windowOf } from "./range.js";
+import { at, dashboard, linkTo, readRoute, watchRoutes } from "./routes.js";
 import { StationsView } from "./stations.js";
 import { openStream } from "./stream.js";
 import { installTips } from "./tips.js";
@@ -32,7 +34,7 @@ const counts = new Map();
 let words = await loadWords(chosenLanguage());
 let theme = chosenTheme();
 let connection = "connecting";
-let updatedMs = NaN;
+let updatedMs = NaN; // when the stream spoke last
 let pending = 0;
 let route = readRoute();
 let target = route.target ?? "";
@@ -132,8 +134,15 @@ function render() {
   setData(byId("connection"), "state", connection);
   setText(byId("connection-text"), words.t(`connection.${connection}`));
   const first = model.sortedStations()[0]?.station;
+  showAway(byId("away"), connection === "down", updatedMs, first?.timezone, words);
   setText(byId("updated"), words.time(updatedMs, first?.timezone ?? "UTC"));
   byId("updated").title = first?.timezone ?? "UTC";
+  const grafana = model.hello?.grafana_url;
+  byId("grafana").hidden = !grafana;
+  if (grafana) {
+    const station = route.station && model.stations.has(route.station) ? { "var-station": route.station } : {};
+    byId("grafana").href = dashboard(grafana, view?.board ?? "home", words.language, station, windowOf(model.now(route.station)));
+  }
   const firing = SEVERITIES.slice(0, 2).reduce((n, s) => n + numbers[s], 0);
   const title = view ? `${view.title} · Voltair` : "Voltair";
   document.title = firing ? `(${firing}) ${title}` : title;
@@ -169,6 +178,7 @@ const stream = openStream({
     if (name === "hello" && route.alert && !data.alerts.includes(route.alert)) recall(route.alert);
     updatedMs = model.serverNow();
     soon();
+    if (name === "hello") installWorker();
   },
   onState(state) {
     if (state === connection) return;

@@ -3,7 +3,8 @@
 import { advicePanel } from "./advice.js";
 import { chart, onGrid } from "./chart.js";
 import { el } from "./dom.js";
-import { get, series } from "./fetch.js";
+import { all, series } from "./fetch.js";
+import { coarser } from "./range.js";
 import { shareStrip, stateStrips } from "./strips.js";
 import { files, foldedTable, table } from "./table.js";
 
@@ -43,30 +44,34 @@ async function power({ span, zone, words, item }, signal) {
   const rows = `charging_station_${span.width}`;
   const [mean, peak, { limits }] = await Promise.all([series(rows, "power_kw", span, signal), series(rows, "peak_kw", span, signal), item]);
   const line = (found) => onGrid([...found.values()][0], span);
+  const level = (value) => lines[0].values.map(() => value);
   const lines = [
     { label: words.t("line.peak"), values: line(peak), look: "held" },
     { label: words.t("line.power"), values: line(mean), look: "active" },
   ];
   if (limits.transformer_kva) {
-    lines.push({ label: words.t("line.transformer"), values: lines[0].values.map(() => limits.transformer_kva), look: "fault", dash: true, unit: "kVA" });
+    lines.push({ label: words.t("line.transformer"), values: level(limits.transformer_kva), look: "fault", dash: true, unit: "kVA" });
   }
+  if (limits.contract_kw) lines.push({ label: words.t("line.contract"), values: level(limits.contract_kw), look: "out", dash: true });
   return [await chart({ title: words.t("panel.power"), unit: "kW", digits: 1, span, zone, words, lines })];
 }
 
 async function ports({ id, span, zone, words, model }, signal) {
-  const found = await series(`port_${span.width}`, "status", span, signal);
-  const rows = model.sortedDevices(id).filter((row) => row.kind === "port")
-    .map((row) => ({ name: row.device, points: found.get(row.device) ?? [] }));
-  return stateStrips(rows, span, zone, words);
+  const devices = model.sortedDevices(id).filter((row) => row.kind === "port");
+  const axis = coarser(span, devices.length);
+  const found = await series(`port_${axis.width}`, "status", axis, signal);
+  const rows = devices.map((row) => ({ name: row.device, points: found.get(row.device) ?? [] }));
+  const note = axis.step > span.step ? [el("p", { class: "soft", text: words.t("strips.step", { step: words.duration(axis.step) }) })] : [];
+  return [...stateStrips(words.t("panel.ports"), rows, axis, zone, words), ...note];
 }
 
-async function sessions({ id, span, zone, words }, signal) {
-  const { from, to } = span;
-  const { items } = await get(`stations/${id}/sessions`, { from, to, limit: 100_000 }, signal);
+async function sessions({ id, asked, zone, words }, signal) {
+  const { from, to } = asked;
+  const items = await all(`stations/${id}/sessions`, asked, signal);
   const newest = items.slice(-SESSIONS_SHOWN).reverse();
   const moment = (text) => (text === null ? words.t("session.open") : words.moment(Date.parse(text), zone));
   const head = [words.t("field.port"), words.t("session.start"), words.t("session.end"), [`${words.t("session.energy")} [kWh]`, "number"],
-    [`${words.t("line.peak")} [kW]`, "number"], [words.t("session.charging"), "number"], [words.t("session.idle"), "number"], words.t("session.outcome")];
+    [`${words.t("session.peak")} [kW]`, "number"], [words.t("session.charging"), "number"], [words.t("session.idle"), "number"], words.t("session.outcome")];
   const rows = newest.map((s) => [s.port, moment(s.start), moment(s.end), words.number(s.energy_kwh, 2), words.number(s.peak_kw, 1),
     words.duration(1000 * s.charging_s), words.duration(1000 * s.idle_s), s.outcome ? words.t(`outcome.${s.outcome}`) : "–"]);
   return [
@@ -76,11 +81,11 @@ async function sessions({ id, span, zone, words }, signal) {
   ];
 }
 
-async function uptime({ id, span, zone, words }, signal) {
-  const { from, to } = span;
-  const { items } = await get(`stations/${id}/uptime`, { from, to, limit: 100_000 }, signal);
+async function uptime({ id, asked, zone, words }, signal) {
+  const { from, to } = asked;
+  const items = await all(`stations/${id}/uptime`, asked, signal);
   const minutes = (value) => words.number(value, Number.isInteger(value) ? 0 : 1);
-  const head = [words.t("field.port"), [words.t("kpi.uptime"), "number"], [`${words.t("uptime.outage")} [min]`, "number"],
+  const head = [words.t("field.port"), [words.t("uptime.uptime"), "number"], [`${words.t("uptime.outage")} [min]`, "number"],
     [`${words.t("uptime.excluded")} [min]`, "number"], [words.t("uptime.outages"), "number"]];
   const rows = items.map((p) => [p.port, words.percent(p.uptime, 2), minutes(p.outage_min), minutes(p.excluded_min), words.number(p.outages.length, 0)]);
   const outages = items.flatMap((p) => p.outages.map((o) => [p.port, words.moment(Date.parse(o.from), zone), words.moment(Date.parse(o.to), zone),

@@ -47,6 +47,8 @@ export function onGrid(points, { from, to, step }) {
  *   zone: string, words: object}} options bands: [upper line, lower line, look]
  */
 export async function chart(options) {
+  const known = options.lines.some(({ dash, values }) => !dash && values.some((v) => v != null));
+  if (!known) return el("p", { class: "soft", text: options.words.t("noData") });
   return new Chart(options, await uplot()).root;
 }
 
@@ -121,18 +123,27 @@ class Chart {
     this.#plot = new this.Plot({
       width: Math.floor(this.holder.clientWidth), height: HEIGHT, legend: { show: false },
       tzDate: (s) => this.Plot.tzDate(new Date(1000 * s), zone),
-      cursor: { y: false, drag: { x: false, y: false } },
+      cursor: { y: false, drag: { x: true, y: false, setScale: false, dist: 10 } },
       scales: { x: { range: () => [span.from / 1000, span.to / 1000] }, y: { range: (_, low, high) => padded(low, high) } },
       axes: [
         { ...axis, space: 70, size: 30, values: (_, splits) => splits.map((s) => words.tick(1000 * s, zone)) },
         { ...axis, size: 58, values: (_, splits, __, ___, step) => splits.map((v) => words.number(v, decimals(step))) },
       ],
       series: [{}, ...lines.map((line) => ({
-        stroke: line.quiet ? null : colour(line.look), width: line.quiet ? 0 : 1.6, dash: line.dash ? [6, 4] : undefined, points: { show: false },
+        stroke: line.quiet ? null : colour(line.look), width: line.quiet ? 0 : 1.6, dash: line.dash ? [6, 4] : undefined,
+        points: { show: !line.quiet, filter: () => lonely(line.values), size: 5, fill: colour(line.look) },
       }))],
       bands: (this.bands ?? []).map(([upper, lower, look]) => ({ series: [upper + 1, lower + 1], fill: colour(look, 0.16) })),
-      hooks: { setCursor: [(plot) => this.#read(plot.cursor.idx)] },
+      hooks: { setCursor: [(plot) => this.#read(plot.cursor.idx)], setSelect: [(plot) => this.#zoom(plot)] },
     }, [this.times, ...lines.map((line) => line.values)], this.holder);
+  }
+
+  /** A part that was marked with the mouse becomes the range. */
+  #zoom({ select, posToVal }) {
+    const [from, to] = [select.left, select.left + select.width].map((x) => 60_000 * Math.round(posToVal(x, "x") / 60));
+    if (to <= from) return;
+    this.holder.blur(); // a panel with the focus is left as it is
+    this.span.zoom(from, to);
   }
 
   forget() {
@@ -140,6 +151,11 @@ class Chart {
     this.#plot = null;
     drawn.delete(this);
   }
+}
+
+/** Places of values between gaps, to which no line leads. */
+function lonely(values) {
+  return values.flatMap((v, i) => (v != null && values[i - 1] == null && values[i + 1] == null ? [i] : []));
 }
 
 /** Range with some air above and below; a flat line lies in the middle. */

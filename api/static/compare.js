@@ -1,8 +1,9 @@
-// Stations side by side: key figures of the last 24 h, by kind, in the order that the reader chooses.
+// Stations side by side: key figures of a range, by kind, in the order that the reader chooses.
 
 import { el, setText } from "./dom.js";
 import { get } from "./fetch.js";
-import { at } from "./routes.js";
+import { RangeBar, windowOf } from "./range.js";
+import { linkTo } from "./routes.js";
 
 const AT_ONCE = 4; // calls; the browser has six connections, of which the stream takes one
 /** Figures: name, unit, digits; "%" is a fraction of 1. */
@@ -23,8 +24,15 @@ export class CompareView {
     Object.assign(this, { model, words });
     this.body = el("div", { class: "body" });
     this.state = el("p", { class: "soft", role: "status" });
+    const first = () => this.model.sortedStations()[0]?.station.station;
+    this.ranges = new RangeBar({
+      words, now: () => model.now(first()), zone: () => model.zone(first()), onChange: () => {
+        this.#abort.abort();
+        this.#load();
+      },
+    });
     root.replaceChildren(el("section", { class: "panel", "aria-labelledby": "compare-title" },
-      el("header", {}, el("h2", { id: "compare-title", text: words.t("view.compare") })), this.state, this.body));
+      el("header", {}, el("h2", { id: "compare-title", text: words.t("view.compare") }), this.ranges.root), this.state, this.body));
   }
 
   get title() { return this.words.t("view.compare"); }
@@ -38,21 +46,30 @@ export class CompareView {
   }
 
   async #load() {
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.#answers.clear();
+    this.ranges.say();
     const waiting = this.model.sortedStations().map((s) => s.station);
     const total = waiting.length;
     const work = async () => {
       for (let station = waiting.shift(); station; station = waiting.shift()) {
         try {
-          this.#answers.set(station.station, { ...(await get(`stations/${station.station}/kpis`, {}, this.#abort.signal)), station });
+          this.#answers.set(station.station, await this.#ask(station, signal));
         } catch (error) {
-          if (this.#abort.signal.aborted) return;
+          if (signal.aborted) return;
           this.#answers.set(station.station, { kpis: {}, reasons: {}, coverage: null, error: error.message, station });
         }
         setText(this.state, this.words.t("compare.loaded", { done: this.#answers.size, all: total }));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    if (!this.#abort.signal.aborted) this.#draw();
+    if (!signal.aborted) this.#draw();
+  }
+
+  async #ask(station, signal) {
+    const found = await get(`stations/${station.station}/kpis`, windowOf(this.model.now(station.station)), signal);
+    return { ...found, station };
   }
 
   #draw() {
@@ -72,7 +89,7 @@ export class CompareView {
       el("table", { data: { kind } }, el("caption", { text: title }),
         el("thead", {}, el("tr", {}, el("th", { scope: "col", text: words.t("station") }), ...columns.map(([name, unit]) => this.#head(kind, name, unit)))),
         el("tbody", {}, ...rows.map((a) => el("tr", { data: { station: a.station.station } },
-          el("th", { scope: "row" }, el("a", { href: at(`s/${a.station.station}`), "data-route": "", text: a.station.name })),
+          el("th", { scope: "row" }, el("a", { href: linkTo(`s/${a.station.station}`), "data-route": "", text: a.station.name })),
           ...columns.map(([name, unit, digits]) => el("td", {
             class: "number", title: a.error ?? (a.reasons[name] && this.words.reason(a.reasons[name])), data: { kpi: name },
             text: unit === "%" ? words.percent(value(a, name), digits) : words.number(value(a, name), digits),

@@ -37,6 +37,8 @@ export class DataView {
 
   get title() { return this.words.t("view.data"); }
 
+  get board() { return "health"; }
+
   close() {
     clearInterval(this.#timer);
     this.#abort.abort();

@@ -24,9 +24,20 @@ export function post(path, body) {
   }));
 }
 
+/** All items of a list, however many answers they need. */
+export async function all(path, params, signal) {
+  let items = [];
+  for (let more = {}; more;) {
+    const found = await get(path, { ...params, ...more, limit: MOST }, signal);
+    items = items.concat(found.items);
+    more = found.next_cursor === null ? null : { cursor: found.next_cursor };
+  }
+  return items;
+}
+
 /** Values of a field: device -> [[time in ms, value], ...] in order of time. */
-export async function series(measurement, field, { station, from, to }, signal) {
-  const { items } = await get("series", { measurement, field, station, from, to, limit: MOST }, signal);
+export async function series(measurement, field, { station, from, to, step, aggregate }, signal) {
+  const items = await all("series", { measurement, field, station, from, to, ...(aggregate && { step }) }, signal);
   const found = new Map();
   for (const { device, time_ms: time, value } of items) {
     if (!found.has(device)) found.set(device, []);

@@ -86,10 +86,13 @@ class Words {
     return this.#numbers.get(digits).format(value);
   }
 
-  percent(fraction, digits = 1) { return fraction == null ? "–" : `${this.number(100 * fraction, digits)} %`; }
+  percent(fraction, digits = 1) { return fraction == null ? "–" : `${this.number(100 * fraction, digits)}\u00a0%`; }
 
   /** `hh:mm:ss` in a zone; with the date too where `dated`. */
   time(ms, zone, dated = false) { return this.#format(ms, zone, dated ? [DAY, CLOCK] : [CLOCK]); }
+
+  /** Day with its year, hour and minute in a zone. */
+  date(ms, zone) { return this.#format(ms, zone, [DAY, MINUTE]); }
 
   /** Day, month, hour and minute in a zone. */
   moment(ms, zone) { return this.#format(ms, zone, [DAY_MONTH, MINUTE]); }

@@ -128,8 +128,15 @@ export function mainDevices(stationKind, rows) {
   return main.length ? main : rows;
 }
 
+/** Those of a kind that make a station: the listed ones, or all where none is listed. */
+function counted(rows, kind) {
+  const all = rows.filter((r) => r.kind === kind);
+  const listed = all.filter((r) => r.registered);
+  return listed.length ? listed : all;
+}
+
 function heard(rows, kinds, channel) {
-  return rows.filter((r) => kinds.includes(r.kind) && r.online === true && r.values[channel] != null)
+  return kinds.flatMap((kind) => counted(rows, kind)).filter((r) => r.online === true && r.values[channel] != null)
     .map((r) => r.values[channel]);
 }
 
@@ -139,7 +146,7 @@ const sum = (values) => (values.length ? values.reduce((a, b) => a + b, 0) : nul
 export function stationMetrics({ station, kpis }, rows) {
   const percent = (value) => (value == null ? null : 100 * value);
   if (station.kind === "charging") {
-    const ports = rows.filter((r) => r.kind === "port");
+    const ports = counted(rows, "port");
     const known = ports.some((r) => r.online === true);
     const occupied = ports.filter((r) => OCCUPIED.has(shownState(r))).length;
     return [

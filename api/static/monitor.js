@@ -18,10 +18,11 @@ export function watchMonitor(root, words) {
     const level = found.status === "degraded" ? "degraded" : "broken";
     setData(root, "status", level);
     const text = words().t(`monitor.${level}`);
-    const now = [text, ...found.reasons].join("\n");
+    const reasons = found.reasons.map((reason) => words().reason(reason));
+    const now = [text, ...reasons].join("\n");
     if (root.dataset.text === now) return; // screen readers speak only what is new
     root.dataset.text = now;
-    root.replaceChildren(el("strong", { text }), el("ul", {}, ...found.reasons.map((reason) => el("li", { text: reason }))));
+    root.replaceChildren(el("strong", { text }), el("ul", {}, ...reasons.map((reason, i) => el("li", { text: reason, lang: reason === found.reasons[i] ? "en" : null }))));
   }
 
   ask();

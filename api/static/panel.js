@@ -26,7 +26,7 @@ export class Panel {
       nodes = await this.load(signal);
     } catch (error) {
       if (signal.aborted) return;
-      nodes = [el("p", { class: "error", text: error.message })];
+      nodes = [el("p", { class: "error", lang: "en", text: error.message })];
     }
     if (signal.aborted) return;
     const open = [...this.body.querySelectorAll("details")].map((d) => d.open);

@@ -1,7 +1,7 @@
 // Which view an address means, and how the page moves between them without loading anew.
 
 const ROOT = new URL(".", import.meta.url).href; // a proxy may serve the page below any prefix
-const KEPT = ["lang", "theme", "kiosk"]; // parameters that go along from view to view
+const KEPT = ["lang", "theme", "kiosk", "range", "from", "to"]; // parameters that go along from view to view
 
 /** Absolute address of a path of this server. */
 export function at(path) {
@@ -23,6 +23,12 @@ export function readRoute() {
 export function linkTo(path) {
   const kept = new URLSearchParams([...new URLSearchParams(location.search)].filter(([name]) => KEPT.includes(name)));
   return at(path) + (kept.size ? `?${kept}` : "");
+}
+
+/** Address of a dashboard in Grafana over the same window. @param {{from: number, to: number}} window */
+export function dashboard(grafana, board, language, variables, { from, to }) {
+  const asked = new URLSearchParams({ ...variables, from, to });
+  return `${grafana}/d/voltair-${board}-${language}?${asked}`;
 }
 
 /** Follow links marked `data-route`, and the browser's back and forward, by `show`. */

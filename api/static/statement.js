@@ -26,13 +26,14 @@ function months(now, zone) {
   return Array.from({ length: MONTHS }, (_, i) => new Date(Date.UTC(year, month - 1 - i, 1)).toISOString().slice(0, 7));
 }
 
-async function statement({ id, words, zone }, month, signal) {
-  const found = await get(`stations/${id}/statement`, { month }, signal);
+async function statement({ id, words, zone, item }, month, signal) {
+  const [found, { customers }] = await Promise.all([get(`stations/${id}/statement`, { month }, signal), item]);
+  const name = (customer) => customers.find((c) => c.customer === customer)?.name ?? customer;
   const issued = found.issued ? words.t("statement.issued", { when: words.moment(Date.parse(found.issued), zone) }) : words.t("statement.draft");
   const money = found.currency ?? "";
   const head = [words.t("statement.customer"), ["m³", "number"], [`${money}/m³`, "number"], [`${words.t("statement.amount")} [${money}]`, "number"],
     [words.t("statement.loss"), "number"], [`${words.t("statement.savings")} [kWh]`, "number"], [words.t("statement.coverage"), "number"]];
-  const rows = found.customers.map((c) => [c.customer, words.number(c.volume_m3, 0), words.number(c.price_per_m3, 4), words.number(c.amount, 2),
+  const rows = found.customers.map((c) => [name(c.customer), words.number(c.volume_m3, 0), words.number(c.price_per_m3, 4), words.number(c.amount, 2),
     words.percent(c.loss_share), words.number(c.savings_kwh, 0), words.percent(c.coverage)]);
   return [
     el("p", { class: "soft", text: issued }),

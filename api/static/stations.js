@@ -6,6 +6,7 @@ import { at } from "./routes.js";
 
 const HEALTH_ICON = { red: "fault", yellow: "fault", green: "green", grey: "unknown" };
 const OPEN_STATIONS = 6; // with more, stations stand in columns and their devices open on demand
+const DENSE_TILES = 120; // of one kind; with more, tiles shrink to name and number
 const PARTIAL = 0.95;
 
 export class StationsView {
@@ -162,6 +163,7 @@ export class Section {
         this.#groups.set(kind, { group, list });
       }
       const { group, list } = this.#groups.get(kind);
+      list.toggleAttribute("data-dense", items.length > DENSE_TILES);
       setChildren(list, items);
       // One stop of the Tab key per group: arrows move inside it.
       if (!list.querySelector("[tabindex='0']")) items[0].firstChild.tabIndex = 0;

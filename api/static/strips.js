@@ -23,7 +23,7 @@ export function spansOf(points, { from, to, step }) {
 }
 
 /** A row per device: name, and its states from left to right. @param {Array<{name: string, points: Array}>} rows */
-export function stateStrips(rows, span, zone, words) {
+export function stateStrips(title, rows, span, zone, words) {
   const seen = new Set();
   const items = rows.map(({ name, points }) => {
     const spans = spansOf(points, span);
@@ -40,7 +40,8 @@ export function stateStrips(rows, span, zone, words) {
   });
   const order = [...seen].sort((a, b) => LOOKS.indexOf(lookOf(a)) - LOOKS.indexOf(lookOf(b)) || (a < b ? -1 : 1));
   return [
-    el("ul", { class: "strips" }, ...items), timeAxis(span, zone, words),
+    el("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": title },
+      el("ul", { class: "strips" }, ...items), timeAxis(span, zone, words)),
     el("ul", { class: "legend" }, ...order.map((state) => el("li", { data: { look: lookOf(state) } }, icon(lookOf(state)), words.t(`state.${state}`)))),
   ];
 }

@@ -60,8 +60,15 @@ def charging(language: str, say: Say) -> Json:
                         8,
                         chart(
                             say("Power by port", "各桩功率"),
-                            say("Mean of each step, stacked.", "按步长取均值，堆叠显示。"),
-                            stepped(mean("port_{step}", "power_kw_mean", by=DEVICE), alias=DEVICE_ALIAS),
+                            say(
+                                "Mean of each step, over long ranges of each whole day, stacked.",
+                                "按步长取均值，长时段按完整自然日取均值，堆叠显示。",
+                            ),
+                            stepped(
+                                mean("port_{step}", "power_kw_mean", by=DEVICE),
+                                alias=DEVICE_ALIAS,
+                                days=rows("port_1d", "power_kw_mean", tags=DEVICE),
+                            ),
                             KW,
                             points=MANY,
                             stacked=True,
@@ -137,13 +144,19 @@ def charging(language: str, say: Say) -> Json:
 
 def port_timeline(language: str, say: Say, more: str = "") -> Json:
     """Return the states of ports over time; `more` is a condition on them."""
+    days = rows("port_1d", "status", tags=DEVICE)
     return timeline(
         say("State of each port", "各充电桩状态"),
         say(
-            "State that lasted longest in the last minute (quarter, hour) of each step; a click leads to the port.",
-            "每个步长最后一分钟（一刻钟、一小时）内持续最久的状态；点击查看该桩。",
+            "State that lasted longest in the last minute (quarter, hour) of each step, over long ranges in each whole "
+            "day; a click leads to the port.",
+            "每个步长最后一分钟（一刻钟、一小时）内持续最久的状态，长时段为每个完整自然日内的；点击查看该桩。",
         ),
-        stepped(only(states("port"), more) if more else states("port"), alias=DEVICE_ALIAS),
+        stepped(
+            only(states("port"), more) if more else states("port"),
+            alias=DEVICE_ALIAS,
+            days=only(days, more) if more else days,
+        ),
         port_states(language),
         to_device(say("Port detail", "充电桩详情"), "port", language, "port"),
         points=None if more else MANY,

@@ -1,5 +1,6 @@
 """Which alert belongs to which fault, and what is left over. Pure functions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -84,7 +85,7 @@ def score(truth: Truth, alerts: list[Alert], figures: dict[str, dict[str, float 
     figures
         Station -> key figures found.
     """
-    outcomes = [_outcome(fault, alerts) for fault in truth.faults]
+    outcomes = [_outcome(fault, alerts, truth.faults) for fault in truth.faults]
     used = {outcome.alert for outcome in outcomes}
     left = [alert for alert in alerts if alert.id not in used]
     # one fault may fire several times, or in its category too: that is explained, not false
@@ -111,10 +112,10 @@ def score(truth: Truth, alerts: list[Alert], figures: dict[str, dict[str, float 
     )
 
 
-def _outcome(fault: TruthFault, alerts: list[Alert]) -> Outcome:
+def _outcome(fault: TruthFault, alerts: list[Alert], faults: Sequence[TruthFault]) -> Outcome:
     if fault.rule is None:
         return Outcome(fault=fault, found_by=None)
-    during = [a for a in alerts if _during(fault, a) and _same_device(fault, a)]
+    during = [a for a in alerts if _during(fault, a) and _same_device(fault, a) and not _of_another(fault, a, faults)]
     by_rule = [a for a in during if a.rule == fault.rule]
     chosen = by_rule or [a for a in during if a.category == fault.category]
     if not chosen:
@@ -149,6 +150,12 @@ def _at_header(fault: TruthFault, alert: Alert) -> bool:
 
 def _same_place(fault: TruthFault, alert: Alert) -> bool:
     return bool(alert.evidence.get("place") == fault.place)
+
+
+def _of_another(fault: TruthFault, alert: Alert, faults: Sequence[TruthFault]) -> bool:
+    """Return whether an alert names the place of another leak that lasts as well: it did not find this one."""
+    return "place" in alert.evidence and not _same_place(fault, alert) and any(
+        other.category == "leak" and _same_place(other, alert) and _during(other, alert) for other in faults)
 
 
 def _explains(fault: TruthFault, alert: Alert) -> bool:

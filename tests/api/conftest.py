@@ -30,7 +30,9 @@ def clock() -> Clock:
 @pytest.fixture(scope="session")
 def river(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run everything over the day of `page_day`; tests read, acknowledge alerts, and leave the rest as it is."""
-    with stack(tmp_path_factory.mktemp("day"), stations=page_day.STATIONS, settings="demo = true") as made:
+    folder = tmp_path_factory.mktemp("day")
+    grafana = f'grafana_url = "{page_day.GRAFANA}"'  # stands in [api]
+    with stack(folder, stations=page_day.STATIONS, settings="demo = true", sections=grafana) as made:
         made.publish(page_day.day())
         made.wait_drained()
         made.wait_settled()

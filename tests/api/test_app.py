@@ -100,7 +100,7 @@ def test_stations(services: Services, client: Client) -> None:
 def test_devices_as_they_were_heard_last(services: Services, client: Client, clock: Clock) -> None:
     ports = {
         "p001": {"newest_ms": T0 - 1000, "state": "Charging", "power_kw": 6.9, "session": "s1"},
-        "p002": {"newest_ms": T0 - 400_000, "state": "Available"},
+        "p002": {"first_ms": T0 - 400_000, "newest_ms": T0 - 400_000, "state": "Available"},
         "px": {"newest_ms": T0, "state": "Faulted", "hold_ms": 0},
     }
     put_ports(services.config.data, "harbour", ports)
@@ -112,6 +112,7 @@ def test_devices_as_they_were_heard_last(services: Services, client: Client, clo
         ("p002", False, "Available", True, {}), ("px", False, "Faulted", False, {}),
     ]
     assert one["last_seen"] == "2026-11-18T11:06:40.000Z"
+    assert one["first_seen"] == "2026-11-18T11:00:00.000Z"
     assert one["health"] == "green"
     items = client.get("/api/v1/stations").json()["items"]
     assert [i["station"] for i in items] == ["harbour", "isle", "wild"]

@@ -4,11 +4,14 @@ import json
 import re
 from collections.abc import Callable
 from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
 
 import page_events
 import pytest
 from page_server import NOW, PageServer
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
+
+from telemetry.times import HOUR_MS, MINUTE_MS
 
 pytestmark = pytest.mark.browser
 
@@ -226,7 +229,7 @@ def test_the_keyboard_reaches_every_tile_and_opens_it(show: Callable[..., Page])
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("error_codeGroundFailure")
+    expect(dialog).to_contain_text("Error codeGroundFailure")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(page.locator("[data-key='port/p039']")).to_be_focused()
@@ -284,6 +287,52 @@ def test_a_monitor_that_does_not_work_says_so(show: Callable[..., Page], page_ap
     page_api.readiness = {"status": "ready", "reasons": []}
     page.clock.run_for(11_000)
     expect(banner).to_be_hidden()
+
+
+def test_no_answer_is_cut_in_silence(show: Callable[..., Page], page_api: PageServer) -> None:
+    """Series and lists are read to their end, and states of very many ports in coarser steps."""
+    page = show()
+    pages = {None: ([1, 2], "2"), "2": ([3], None)}
+
+    def answer(route: Route) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)
+        times, more = pages[asked.get("cursor", [None])[0]]
+        items = [{"time_ms": t, "device": "p1", "value": t} for t in times]
+        route.fulfill(json={"items": items, "next_cursor": more})
+
+    page.route("**/api/v1/series?*", answer)
+    axis = {"station": "harbour", "from": 0, "to": 6 * HOUR_MS, "step": MINUTE_MS, "width": "1m"}
+    found = page.evaluate(_SERIES, [page_api.url, axis])
+    assert found == {"p1": [[1, 1], [2, 2], [3, 3]]}
+    ranges = ((40, 6, "1m", 1), (340, 6, "15m", 1), (340, 7 * 24, "1h", 1), (340, 92 * 24, "1h", 13))
+    for count, hours, width, steps in ranges:
+        got = page.evaluate(_COARSER, [page_api.url, axis | {"to": hours * HOUR_MS}, count])
+        step = {"1m": 1, "15m": 15, "1h": 60}[width] * steps * MINUTE_MS
+        assert (got["width"], got["step"], got["aggregate"]) == (width, step, steps > 1)
+        assert count * hours * HOUR_MS / step <= 100_000
+
+
+_SERIES = """async ([root, axis]) => {
+  const { series } = await import(`${root}fetch.js`);
+  return Object.fromEntries(await series("port_1m", "power_kw_mean", axis));
+}"""
+_COARSER = """async ([root, axis, count]) => (await import(`${root}range.js`)).coarser(axis, count)"""
+
+
+def test_many_tiles_of_a_kind_shrink_but_keep_their_words(show: Callable[..., Page], page_api: PageServer) -> None:
+    rows = [page_events.device("port", f"p{i:03d}", "Charging", {"power_kw": 6.6}) for i in range(340)]
+    page_api.snapshot = [
+        page_api.snapshot[0],
+        page_events.kpi(page_events.HARBOUR, {}),
+        ("device", {"station": "harbour", "devices": rows}),
+    ]
+    page = show()
+    tiles = page.locator(".tile")
+    expect(tiles).to_have_count(340)
+    expect(page.get_by_role("button", name=re.compile("p339.*Charging"))).to_have_count(1)
+    low = tiles.last.bounding_box()
+    assert low
+    assert low["y"] < 2_000
 
 
 def test_what_was_never_heard_is_not_zero(show: Callable[..., Page], page_api: PageServer) -> None:

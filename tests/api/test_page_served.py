@@ -1,6 +1,7 @@
 """The page as the real API serves it: its policy, its stream, its login."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,11 +63,39 @@ def test_the_page_runs_under_the_policy_of_the_api(browser: Browser, tmp_path: P
         expect(page.locator("[data-count=devices] b")).to_have_text("3")
         expect(page.get_by_text("simulated data")).to_be_visible()
         expect(page.locator("#monitor")).to_contain_text("analytics has never run")
+        assert problems == []
+
+
+def test_the_page_opens_while_the_server_is_away(browser: Browser, tmp_path: Path) -> None:
+    with api(tmp_path) as server, opened(browser, server) as (page, problems):
+        expect(page.locator("#station-harbour h2")).to_have_text("Harbour")
+        page.evaluate("async () => { await navigator.serviceWorker.ready; }")
+        kept = page.evaluate(_KEPT)
+        assert {"index", "app.js", "station.js", "vendor/uPlot.iife.min.js", "i18n/zh.json"} <= set(kept)
+        assert [name for name in kept if name.startswith(("api", "readyz"))] == []
         server.kill9()
-        expect(page.get_by_role("status")).to_have_text("disconnected")
+        away = page.locator("#away")
+        expect(away).to_have_text(re.compile(r"^Not connected to Voltair since \d\d/\d\d/\d{4}, .* as it was then"))
+        page.reload()
+        expect(away).to_have_text(re.compile(r"^Not connected to Voltair since \d\d/\d\d/\d{4}, "))
+        expect(page.get_by_role("status").first).to_have_text("disconnected")
+        expect(page.get_by_role("article")).to_have_count(0)  # no figure of then looks like one of now
+        page.goto(f"{server.url}/s/harbour?lang=zh")  # one level down, never opened before
+        expect(away).to_have_text(re.compile("^自 .* 起与 Voltair 失去连接"))
+        expect(page.get_by_role("heading", name="告警")).to_be_visible()
+        expect(page.get_by_text("所有规则均正常").filter(visible=True)).to_have_count(0)  # nobody knows
         server.start()
-        expect(page.get_by_role("status")).to_have_text("live", timeout=20_000)
+        expect(page.locator("#station-harbour h2")).to_have_text("Harbour", timeout=20_000)
+        expect(away).to_be_hidden()
         assert [p for p in problems if "ERR_" not in p] == []
+
+
+_KEPT = """async () => {
+  const root = new URL("/", location.href).href;
+  const [name] = await caches.keys();
+  const found = await (await caches.open(name)).keys();
+  return found.map(({url}) => url.slice(root.length) || "index");
+}"""
 
 
 def test_a_token_opens_the_page_and_a_cookie_keeps_it_open(browser: Browser, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from river.stack import Stack
 
 from simulators.message import Message, telemetry_topic
-from telemetry.times import DAY_MS
+from telemetry.times import DAY_MS, HOUR_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 
@@ -47,7 +47,7 @@ def visit(river: Stack, browser: Browser) -> Iterator[Open]:
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
             page.goto(f"{river.client.base_url}/{path}".replace("//s", "/s"))
-            page.locator(VIEWS[path.partition("?")[0]]).first.wait_for()
+            page.locator(VIEWS.get(path.partition("?")[0], "table")).first.wait_for()
             expect(page.locator("[aria-busy=true]")).to_have_count(0)
             return page
 
@@ -67,11 +67,11 @@ def cells(table: Locator) -> list[list[str]]:
 
 
 def percent(value: float, digits: int = 1) -> str:
-    return f"{100 * value:.{digits}f} %"
+    return f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def day_of(river: Stack, station: str, call: str) -> Any:
-    return river.get(f"stations/{station}/{call}", from_=page_day.TO - DAY_MS, to=page_day.TO)
+def day_of(river: Stack, station: str, call: str, hours: int = 24) -> Any:
+    return river.get(f"stations/{station}/{call}", from_=page_day.TO - hours * HOUR_MS, to=page_day.TO)
 
 
 def test_a_charging_station_shows_what_the_api_says(river: Stack, visit: Open) -> None:
@@ -82,7 +82,8 @@ def test_a_charging_station_shows_what_the_api_says(river: Stack, visit: Open) -
     shares = page.locator("svg.shares")
     expect(shares).to_have_attribute("aria-label", re.compile(percent(kpis["occupied_utilisation"])))
     power = panel(page, "Power")
-    expect(power.locator(".key").last).to_have_text("transformer limit 40.0kVA")
+    expect(power.locator(".key").nth(2)).to_have_text("transformer limit 40.0kVA")
+    expect(power.locator(".key").nth(3)).to_have_text("contract limit 36.0kW")
     power.get_by_text("Show as table").click()
     stored = river.items(
         "series", measurement="charging_station_15m", field="power_kw", station="harbour",
@@ -95,15 +96,18 @@ def test_a_charging_station_shows_what_the_api_says(river: Stack, visit: Open) -
     shown = panel(page, "Advice")
     for item in advice.values():
         expect(shown).to_contain_text(item["text"]["en"])
-    assert [row[1:] for row in cells(shown)[:4]] == [
-        [f"{limit[name]:.1f}" for name in ("most", "other", "advised", "headroom")]
-        for limit in advice["ordered_charging"]["limits"]
+    limits = advice["ordered_charging"]["limits"]
+    assert [row[1:] for row in cells(shown)[: len(limits)]] == [
+        [f"{limit[name]:.1f}" for name in ("most", "other", "advised", "headroom")] for limit in limits
     ]
+    assert [row[0] for row in cells(shown)[:3]] == ["transformer [kVA]", "contract [kW]", "L1 [A]"]
     strips = page.locator("svg.strip")
     expect(strips).to_have_count(3)
     # Of its 24 h: 2 free, three rounds of 3 + 0.5 + 2.5, 3 charging, and the last one faulted.
     expect(strips.nth(2)).to_have_attribute(
-        "aria-label", "p003: Charging 50 %, Available 40 %, Suspended EV 6 %, Faulted 4 %"
+        "aria-label",
+        f"p003: Charging {percent(0.5, 0)}, Available {percent(0.4, 0)}, "
+        f"Suspended EV {percent(0.06, 0)}, Faulted {percent(0.04, 0)}",
     )
     sessions = day_of(river, "harbour", "sessions")["items"]
     shown = cells(panel(page, "Charging sessions"))
@@ -128,7 +132,8 @@ def test_an_air_station_shows_what_the_api_says(river: Stack, visit: Open) -> No
     assert panel(page, "Pressure").locator(".key").all_inner_texts()[1:] == [
         "contract, upper 7.00bar", "contract, lower 6.30bar"
     ]
-    expect(page.locator("svg.strip").first).to_have_attribute("aria-label", "Compressor 1: Loaded 79 %, Unloaded 21 %")
+    states = f"Compressor 1: Loaded {percent(0.79, 0)}, Unloaded {percent(0.21, 0)}"
+    expect(page.locator("svg.strip").first).to_have_attribute("aria-label", states)
     leaks = day_of(river, "isle", "leaks")
     rows = cells(panel(page, "Leakage by method"))
     want = [leaks["fused"], *leaks["methods"]]
@@ -170,12 +175,12 @@ def test_links_lead_from_view_to_view_and_the_browser_goes_back(visit: Open) -> 
     expect(page.locator("#counts")).to_be_hidden()
     page.get_by_role("button", name="6 小时").click()
     expect(page).to_have_url(re.compile("range=6h"))
-    expect(page.locator("svg.strip").first).to_have_attribute("aria-label", "Compressor 1: 加载 100 %")
+    expect(page.locator("svg.strip").first).to_have_attribute("aria-label", f"Compressor 1: 加载 {percent(1, 0)}")
     page.get_by_role("link", name="站点对比").click()
     expect(page.locator("tbody tr")).to_have_count(3)
     expect(page.get_by_role("link", name="站点对比")).to_have_attribute("aria-current", "page")
     page.go_back()
-    expect(page.locator("svg.strip").first).to_have_attribute("aria-label", "Compressor 1: 加载 100 %")
+    expect(page.locator("svg.strip").first).to_have_attribute("aria-label", f"Compressor 1: 加载 {percent(1, 0)}")
     assert page.title().endswith("Isle air works · Voltair")
     page.go_back()
     expect(page.locator("#counts")).to_be_visible()
@@ -183,7 +188,66 @@ def test_links_lead_from_view_to_view_and_the_browser_goes_back(visit: Open) -> 
     expect(page.get_by_role("heading", name="气电比")).to_be_visible()
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("heading", name="Energy per m³")).to_be_visible()
-    expect(page.locator("svg.strip").first).to_have_attribute("aria-label", "Compressor 1: Loaded 100 %")
+    expect(page.locator("svg.strip").first).to_have_attribute("aria-label", f"Compressor 1: Loaded {percent(1, 0)}")
+
+
+def test_a_range_of_the_address_is_shown_and_goes_along(river: Stack, visit: Open) -> None:
+    """Dashboards link to the page with `from` and `to` in milliseconds, and the page to them."""
+    begin, end = page_day.TO - 12 * HOUR_MS, page_day.TO - 6 * HOUR_MS
+    page = visit(f"s/isle?from={begin}&to={end}&lang=en")
+    whole = river.get("stations/isle/kpis", from_=begin, to=end)["kpis"]["kwh_per_m3"]
+    assert whole != day_of(river, "isle", "kpis")["kpis"]["kwh_per_m3"]
+    ratio = page.locator("[data-kpi=kwh_per_m3] dd")
+    expect(ratio).to_have_text(f"{whole:.4f} kWh/m³")
+    shown = page.locator(".ranges span")
+    expect(shown).to_have_text("22/11/2026, 00:00 – 22/11/2026, 06:00")
+    grafana = page.get_by_role("link", name="Grafana")
+    want = f"{page_day.GRAFANA}/d/voltair-air-en?var-station=isle&from={begin}&to={end}"
+    expect(grafana).to_have_attribute("href", want)
+    flow = panel(page, "Flow")
+    flow.get_by_text("Show as table").click()
+    assert [row[0] for row in cells(flow)[:: 60 * 6 - 1]] == ["22/11, 00:00", "22/11, 05:59"]
+    page.get_by_role("button", name="Earlier").click()
+    expect(page).to_have_url(re.compile(f"from={begin - 6 * HOUR_MS}&to={begin}$"))
+    expect(shown).to_have_text("21/11/2026, 18:00 – 22/11/2026, 00:00")
+    expect(ratio).not_to_have_text(f"{whole:.4f} kWh/m³")
+    page.get_by_role("button", name="Later").click()
+    expect(ratio).to_have_text(f"{whole:.4f} kWh/m³")
+    page.get_by_role("link", name="Comparison").click()
+    expect(page.locator("tr[data-station=isle] [data-kpi=kwh_per_m3]")).to_have_text(f"{whole:.4f}")
+    page.get_by_role("button", name="Later").click()
+    expect(page).to_have_url(re.compile("range=6h"))  # it ends now, and goes on with the clock
+    last = day_of(river, "isle", "kpis", hours=6)["kpis"]["kwh_per_m3"]
+    expect(page.locator("tr[data-station=isle] [data-kpi=kwh_per_m3]")).to_have_text(f"{last:.4f}")
+
+
+def test_a_part_of_a_chart_that_is_marked_becomes_the_range(visit: Open) -> None:
+    page = visit("s/isle")
+    plot = panel(page, "Flow").locator(".u-over")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box
+    y = box["y"] + 50
+    page.mouse.move(box["x"] + box["width"] / 4, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, y, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"from=\d+&to=\d+"))
+    asked = {name: int(ms) for name, ms in re.findall(r"(from|to)=(\d+)", page.url)}
+    quarter = 6 * HOUR_MS
+    assert abs(asked["from"] - (page_day.TO - 3 * quarter)) < HOUR_MS / 4
+    assert abs(asked["to"] - (page_day.TO - 2 * quarter)) < HOUR_MS / 4
+    expect(page.locator(".ranges [aria-pressed=true]")).to_have_count(0)
+    ticks = panel(page, "Flow").get_by_role("img")
+    expect(ticks).to_have_attribute("aria-label", re.compile("lowest 24.0, highest 24.0"))
+    panel(page, "Flow").get_by_text("Show as table").click()
+    assert cells(panel(page, "Flow"))[0][0].startswith(("21/11, 17:", "21/11, 18:"))
+
+
+def test_a_new_station_says_since_when_it_has_data(visit: Open) -> None:
+    page = visit("s/shed")
+    expect(page.locator(".ranges span")).to_contain_text("data since 22/11/2026, 04:00")  # UTC, as it is not listed
+    expect(page.locator(".time-axis span").first).to_have_text("22/11, 03:45")  # not the day before
 
 
 def test_an_address_of_nothing_says_so(river: Stack, browser: Browser) -> None:

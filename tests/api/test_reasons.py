@@ -11,8 +11,10 @@ from api_support import T0, Client, Clock, make_services, make_state, put_ports
 from playwright.sync_api import Page
 
 from api.app import create_app
+from api.health import readiness
 from api.page import STATIC
 from api.reasons import in_language, to_chinese
+from store.roles import RoleStatus, wall_ms, write_status
 from telemetry.config import Config
 
 SENTENCES: list[list[str]] = json.loads((STATIC / "i18n" / "reasons.json").read_text("utf-8"))
@@ -63,6 +65,25 @@ def test_every_reason_of_an_empty_station_is_there_in_chinese(client: Client, pa
     assert len(english) == len(chinese) > 0
     assert [e for e, c in zip(english, chinese, strict=True) if not CHINESE.search(c)] == []
     assert not any(CHINESE.search(text) for text in english)
+
+
+def test_what_keeps_voltair_from_working_is_there_in_chinese(tmp_path: Path) -> None:
+    """As the banner of the page shows the reasons of /readyz."""
+    now_ms = wall_ms()
+    for role, problem, age_ms in (
+        ("ingest", "no connection to the broker mqtt://h:1883 (no answer); it is tried again and again", 0),
+        ("analytics", "", 60_000),
+        ("writer", "raw: the series store has not answered for 12 s", 0),
+    ):
+        problems = [problem] if problem else []
+        status = RoleStatus(role=role, pid=1, started_ms=0, updated_ms=now_ms - age_ms, ready=False, problems=problems)
+        write_status(tmp_path, status)
+    reasons = readiness(tmp_path)[1]["reasons"]
+    assert len(reasons) == 4
+    chinese = [to_chinese(reason) for reason in reasons]
+    assert all(CHINESE.search(text) for text in chinese)
+    assert "采集：无法连接消息代理 mqtt://h:1883（no answer），正在不断重试" in chinese
+    assert "写入：原始读数：时序库已 12 秒没有应答" in chinese
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,19 @@ def test_a_large_backlog_is_cut_into_batches_and_paused_for(tmp_path):
     assert [e.readings for e in readings_of(tmp_path)] == [100] * 10
 
 
+def test_a_lead_of_several_batches_pauses_the_source_until_it_is_worked_off(tmp_path):
+    async def tell(intake, source, committer):
+        intake.offer(1, [reading(i + 1) for i in range(300)])
+        assert not source.paused
+        intake.offer(1, [reading(i + 301) for i in range(300)])
+        assert source.paused
+        await acknowledged(source, 600)
+        assert not source.paused
+        assert source.pauses == 1
+
+    story(config_of(tmp_path), tell)
+
+
 def test_many_small_reads_are_followed_by_a_rest_that_ends_by_itself(tmp_path):
     async def tell(intake, source, committer):
         for i in range(9):

@@ -123,6 +123,18 @@ def test_killed_in_between_nothing_is_lost_and_nothing_comes_twice(tmp_path, mon
     assert left(settings) == []
 
 
+def test_letters_of_the_past_do_not_change_what_decoders_remember(tmp_path):
+    ocpp = {"topic": "ocpp/{charge_point}", "format": "ocpp16", "station": "depot"}
+    settings = config(tmp_path)
+    settings = msgspec.structs.replace(settings, decoders=tuple(msgspec.convert([ocpp], list[DecoderConfig])))
+    fill(settings, ("ocpp/C", [2, "1", "StatusNotification", {"connectorId": 1, "status": "Available"}], None))
+    assert settle(settings, EVERYTHING).done == 1
+    journal = JournalWriter.open(settings.data / "journal", clock_mode="live")
+    assert journal.totals.journalled == 1
+    assert journal.memory() == {}
+    journal.close()
+
+
 def test_a_full_journal_leaves_the_letters_where_they_are(tmp_path):
     settings = config(tmp_path)
     fill(

@@ -332,6 +332,40 @@ fields = {power_kw = {unit = "W"}}
         assert 75.0 in [v for e in entries if e.type is EntryType.FRAME for v in e.frame().values[:, 0].tolist()]
 
 
+def test_killed_between_start_and_stop_a_transaction_ends_at_its_connector(tmp_path):
+    """OCPP 1.6 says at the end only which transaction it is."""
+    decoder = '[[decoders]]\ntopic = "ocpp/{charge_point}/{way}"\nformat = "ocpp16"\nstation = "depot"\n'
+    at = {"timestamp": "2026-11-22T03:00:00Z"}
+    begin = [
+        *([2, "1", "StatusNotification", {"connectorId": n, "status": "Available", "errorCode": "NoError", **at}]
+          for n in (1, 2)),
+        [2, "2", "StartTransaction", {"connectorId": 2, "idTag": "x", "meterStart": 0, **at}],
+    ]  # fmt: skip
+    end = [2, "3", "StopTransaction", {"transactionId": 7, "meterStop": 5_000, "timestamp": "2026-11-22T04:00:00Z"}]
+    with mosquitto() as broker, started(Ingest(tmp_path / "v", broker.url, decoder)) as ingest:
+        ingest.ready()
+        with publisher(broker) as client:
+
+            def say(frame, readings, way="up"):
+                client.publish(f"ocpp/CP/{way}", json.dumps(frame), qos=1).wait_for_publish(30)
+                ingest.journalled(readings)
+
+            for n, frame in enumerate(begin):
+                say(frame, n + 1)
+            ingest.kill9()
+            ingest.start()
+            say([3, "2", {"transactionId": 7, "idTagInfo": {"status": "Accepted"}}], 4, "down")
+            ingest.kill9()
+            ingest.start()
+            say(end, 5)
+        assert ingest.totals().dead_lettered == 0
+        entries, devices = ingest.entries()
+        last = [e for e in entries if e.type is EntryType.FRAME][-1].frame()
+        assert devices[int(last.device[0])].device == "CP-2"
+        session = last.kind.code_index["session_id"]
+        assert last.texts[int(last.codes[0, session])] == "7"
+
+
 def test_ticks_come_just_after_a_full_second():
     for now_ms in range(1_795_000_000_000, 1_795_000_002_000):
         wait_ms = round(1000 * until_tick_s(now_ms))

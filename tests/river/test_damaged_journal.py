@@ -12,7 +12,7 @@ import pytest
 from river.stack import Stack, stack
 
 from simulators.message import Message, telemetry, telemetry_topic
-from store.journal import segment_files
+from store.segments import segment_files
 from telemetry.times import SECOND_MS
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]

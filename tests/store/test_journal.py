@@ -10,8 +10,9 @@ import harbour
 import pytest
 
 from store.cursors import entries_reached
-from store.journal import EntryType, JournalWriter, segment_files
+from store.journal import EntryType, JournalWriter
 from store.journal_reader import JournalReader
+from store.segments import segment_files
 from telemetry.errors import JournalError, JournalFull
 
 
@@ -67,6 +68,62 @@ def test_a_segment_that_was_begun_and_killed_before_its_commit_is_begun_again(tm
         assert numbers(tmp_path) == [1, 2, 3, 4]
         with sqlite3.connect(segment_files(tmp_path)[-1][1]) as db:
             db.execute("DELETE FROM entry WHERE number = 4")
+
+
+def test_what_is_in_force_stands_in_every_segment(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    writer.put(EntryType.REGISTRY, b"stations", now_ms=harbour.T0)
+    writer.put(EntryType.RULES, b"rules", now_ms=harbour.T0)
+    grow(writer, 30)
+    writer.put(EntryType.REGISTRY, b"other stations", now_ms=harbour.T0)
+    writer.close()
+    writer = journal(tmp_path)
+    assert writer.latest(EntryType.REGISTRY) == b"other stations"
+    assert writer.latest(EntryType.RULES) == b"rules"
+    writer._roll()
+    writer.close()  # killed just after a segment was begun
+    writer = journal(tmp_path)
+    assert writer.latest(EntryType.RULES) == b"rules"
+    grow(writer, 1)
+    writer.retire(done=writer.next_number, before_ms=2**60)
+    assert len(segment_files(tmp_path)) == 1
+    writer.close()
+    writer = journal(tmp_path)
+    assert writer.latest(EntryType.REGISTRY) == b"other stations"
+    first = segment_files(tmp_path)[0][0]
+    assert [e.type for e in JournalReader(tmp_path).read(first - 1)] == [
+        EntryType.REGISTRY, EntryType.RULES, EntryType.FRAME,
+    ]  # fmt: skip
+    writer.close()
+
+
+def test_what_decoders_remember_goes_with_the_batch(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    more = {"now_ms": harbour.T0, "totals": writer.totals}
+    writer.append([], memory={"a": b"1", "b": b"1"}, **more)
+    writer.append([], memory={"a": b"2", "b": None, "c": b"3"}, **more)
+    assert writer.memory() == {"a": b"2", "c": b"3"}
+    grow(writer, 30)
+    assert len(segment_files(tmp_path)) > 3
+    full = pytest.raises(JournalFull)
+    writer.max_bytes = 1
+    with full:
+        writer.append([harbour.frame(100, 0)], memory={"a": b"4"}, **more)
+    writer.close()
+    assert journal(tmp_path).memory() == {"a": b"2", "c": b"3"}
+
+
+def test_a_journal_from_before_decoders_kept_a_memory(tmp_path: Path) -> None:
+    writer = journal(tmp_path)
+    grow(writer, 1)
+    writer.close()
+    with sqlite3.connect(segment_files(tmp_path)[-1][1]) as db:
+        db.execute("DROP TABLE memory")
+    writer = journal(tmp_path)
+    assert writer.memory() == {}
+    writer.append([], now_ms=harbour.T0, totals=writer.totals, memory={"a": b"1"})
+    assert writer.memory() == {"a": b"1"}
+    writer.close()
 
 
 def test_what_every_consumer_has_passed_goes_after_keep(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import harbour
 import pytest
 
-from store.journal import Entry, EntryType, JournalWriter, segment_files
+from store.journal import Entry, EntryType, JournalWriter
 from store.journal_reader import JournalReader
 from store.journal_repair import DAMAGED, check_journal, repair_journal
 from store.roles import RoleLock
+from store.segments import segment_files
 from store.writer import Writer
 from telemetry.config import ClockConfig, Config
 from telemetry.errors import JournalError, RoleLocked
@@ -105,6 +106,20 @@ def test_any_damage_costs_only_what_it_hit(data: Path, at: int, seed: int) -> No
     writer.close()
     assert done.file.parent == data / "journal" / DAMAGED
     assert done.file.exists()
+
+
+def test_what_decoders_remember_survives_a_repair(data: Path) -> None:
+    writer = open_journal(data)
+    writer.append([], now_ms=harbour.T0, totals=writer.totals, memory={"a": b"1"})
+    writer.close()
+    path = segment_files(data / "journal")[-1][1]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE entry SET body = zeroblob(9) WHERE number = (SELECT max(number) FROM entry)")
+        db.commit()
+    assert len(repair_journal(data)) == 1
+    writer = open_journal(data)
+    assert writer.memory() == {"a": b"1"}
+    writer.close()
 
 
 def test_altered_bytes_that_still_make_sense_are_found_by_the_checksum(data: Path) -> None:

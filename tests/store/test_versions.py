@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from api.desk import Desk
-from store.journal import JournalWriter, segment_files
+from store.journal import JournalWriter
 from store.ledger import Ledger
+from store.segments import segment_files
 from store.state import SCHEMA_VERSION, StateWriter
 from store.versions import VERSION
 from telemetry.errors import JournalError, StoreError, VoltairError

@@ -14,8 +14,13 @@ import pytest
 from servers import influxd
 from writing import Outbox, make_config, meta, stored, written
 
+from store.influx_http import query
+from store.ledger import Ledger
 from store.roles import RoleStatus, read_status
-from telemetry.config import Config
+from store.series_influx import InfluxSeries
+from store.streams import RawStream
+from store.writer import Lane
+from telemetry.config import Config, InfluxConfig
 
 
 @contextlib.contextmanager
@@ -71,6 +76,53 @@ def test_influxdb_killed_in_the_middle_of_writing(tmp_path: Path) -> None:
         assert len(stored(config)) == 65_000
         assert stored(config, "port_1h", "energy_kwh") == [0.5 * i for i in range(50)]
         assert meta(tmp_path)["refused"] == 0
+
+
+@pytest.mark.server
+def test_a_missing_right_and_a_dropped_database_hold_the_cursor_until_they_are_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFLUXDB_HTTP_AUTH_ENABLED", "true")
+    journal = harbour.Journal(tmp_path)
+    journal.grow(50)
+    with influxd() as influx, contextlib.ExitStack() as stack:
+        root = InfluxConfig(url=influx.url, username="root", password="secret")
+        query(InfluxConfig(url=influx.url), "", "CREATE USER root WITH PASSWORD 'secret' WITH ALL PRIVILEGES")
+        for statement in (
+            "CREATE DATABASE voltair_raw", "CREATE USER w WITH PASSWORD 'w'", "GRANT READ ON voltair_raw TO w",
+        ):  # fmt: skip
+            query(root, "", statement)
+        ledger = Ledger(tmp_path / "series.db")
+        store = InfluxSeries(InfluxConfig(url=influx.url, username="w", password="w"))
+        stream = RawStream(tmp_path / "journal", ledger, store)
+        for part in (ledger, store, stream):
+            stack.callback(part.close)
+        now_s = 0.0
+        lane = Lane(stream, store, lambda: now_s)
+
+        def problem() -> str:
+            nonlocal now_s
+            now_s += 30
+            lane.step()
+            return lane.problem()
+
+        assert "grant it the right to write" in problem()
+        assert (ledger["written"], ledger["refused"]) == (0, 0)
+        query(root, "", "GRANT ALL ON voltair_raw TO w")
+        assert problem() == ""
+        assert ledger["written"] == 50
+        query(root, "", "DROP DATABASE voltair_raw")
+        journal.grow(25)
+        assert "voltair_raw" in (said := problem())
+        assert "Run as administrator: CREATE DATABASE" in said or "grant it the right to write" in said
+        assert ledger["written"] == 50
+        for statement in ("CREATE DATABASE voltair_raw", "GRANT ALL ON voltair_raw TO w"):
+            query(root, "", statement)
+        assert problem() == ""
+        assert (ledger["written"], ledger["refused"]) == (75, 0)
+        # What the dropped database had held is gone with it; what came since is there.
+        (series,) = query(root, "voltair_raw", "SELECT count(power_kw) FROM port")
+        assert series["values"][0][1] == 25
 
 
 @pytest.mark.server

@@ -37,3 +37,10 @@ def test_shared_and_plain_topics_do_not_mix(topics: str, words: str, tmp_path: P
     (tmp_path / "voltair.toml").write_text(f"[mqtt]\ntopics = {topics}\n")
     with pytest.raises(ConfigError, match=words):
         load_config(tmp_path / "voltair.toml")
+
+
+@pytest.mark.parametrize("url", ["grafana.example", "ftp://grafana.example", "javascript:alert(1)", "http://"])
+def test_the_address_of_grafana_can_be_linked_to(url: str, tmp_path: Path) -> None:
+    (tmp_path / "voltair.toml").write_text(f'[api]\ngrafana_url = "{url}"\n')
+    with pytest.raises(ConfigError, match=r"https\?://.*api\.grafana_url"):
+        load_config(tmp_path / "voltair.toml", {})

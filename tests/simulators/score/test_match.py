@@ -72,6 +72,14 @@ def test_the_alert_that_names_the_place_is_preferred_and_a_wrong_place_is_said()
     assert _score([fault], [wrong]).outcomes[0].place_right is False
 
 
+def test_an_alert_of_another_leak_that_lasts_as_well_finds_only_that_one():
+    network, customer = _fault("leak", place="network"), _fault("leak", place="customer:food")
+    alert = _alert("leak", "10:10", evidence={"place": "network", "leak_m3_min": 4.0})
+    outcomes = _score([network, customer], [alert]).outcomes
+    assert [o.found_by for o in outcomes] == ["rule", None]
+    assert _score([customer], [alert]).outcomes[0].found_by == "rule"
+
+
 def test_key_figures_are_compared_relatively_and_a_missing_one_has_no_error():
     station = TruthStation("isle", {"energy_kwh": 200.0, "leak_share": 0.0, "kwh_per_m3": 0.1, "load_factor": None})
     found = _score([], [], [station], {"isle": {"energy_kwh": 190.0, "leak_share": 0.01, "kwh_per_m3": None}})
