@@ -22,7 +22,7 @@ from analytics.kernels.segments import (
 )
 from analytics.kernels.states import IS_OCCUPIED, STATUS_OF_RANK, port_state
 from analytics.table import Table, by_lane
-from telemetry.channels import COMPRESSOR, MACHINE_STATE, PORT, PORT_STATUS, Role
+from telemetry.channels import COMPRESSOR, MACHINE_STATE, PORT, PORT_STATUS, Kind, Role
 from telemetry.columns import is_blank, known
 from telemetry.times import MINUTE_MS
 
@@ -325,7 +325,9 @@ def _fold_metered(
     start, end, amount = reg[found.start[mine]], reg[found.end[mine]], found.amount[mine].copy()
     decided = reg[found.decided[mine]]
     reset = found.verdict[mine] == Verdict.RESET
-    for column, which in (("resets", reset), ("glitches", ~reset & (found.end[mine] > found.start[mine] + 1))):
+    glitch = ~reset & (found.end[mine] > found.start[mine] + 1)
+    told = {"resets": reset, "session_resets": reset & _other_session(table, start, end, kind), "glitches": glitch}
+    for column, which in told.items():
         at = decided[which]
         if len(at):
             out.add(f"{stem}_{column}", minute_key(table.device[at], table.time_ms[at] // MINUTE_MS),
@@ -333,6 +335,15 @@ def _fold_metered(
     for k in np.flatnonzero(reset):
         amount[k] = _reset_amount(table, rows, flow, start[k], end[k], decided[k], amount[k], register, scale, devices)
     _spread(table, start, end, amount, stem, devices, out)
+
+
+def _other_session(table: Table, start: Int64, end: Int64, kind: Kind) -> Mask:
+    """Return where a vehicle came, went, or had another session at the end: a register that falls there counts it."""
+    if kind is not PORT:
+        return np.zeros(len(start), np.bool_)
+    occupied = IS_OCCUPIED[table.state] & (table.state >= 0)
+    other: Mask = (table.session[start] != table.session[end]) | (occupied[start] != occupied[end])
+    return other
 
 
 def _reset_amount(
