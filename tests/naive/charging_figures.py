@@ -1,4 +1,4 @@
-"""Key figures of a charging station straight from what its ports and meters have sent: the contract's words in loops."""
+"""Key figures of a charging station straight from what ports and meters have sent: the contract's words in loops."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,9 @@ from naive.charging import Port, Stay, Uptime, blocked, uptime
 from naive.charging_site import Figures, Site, imbalance, supply, transformer
 from naive.kpis import OCCUPIED
 from naive.outcomes import naive_allowed_idle_s
-from naive.sent import HOUR_MS, MINUTE_MS, Device, Interval, Rules, accepted, clip, common, joined, length, minus, minute_means
+from naive.sent import (
+    HOUR_MS, MINUTE_MS, Device, Interval, Rules, accepted, clip, common, joined, length, minus, minute_means,
+)
 
 STATES = ("Available", "Reserved", "Faulted", "Unavailable")
 
@@ -96,15 +98,18 @@ def _figures(site: Site, parts: Sequence[Part], peak_kw: float | None) -> Figure
     measured = [p.energy_kwh for p in parts if p.energy_kwh is not None]
     energy = sum(measured) if measured else None
     found["energy_kwh"], found["peak_kw"] = energy, peak_kw
-    found["capacity_factor"] = _over(energy, sum((p.rules.rated_kw or 0) * p.hours["window"] for p in parts))
+    found["capacity_kwh"] = sum((p.rules.rated_kw or 0) * p.hours["window"] for p in parts)
+    found["capacity_factor"] = _over(energy, found["capacity_kwh"])
     found["load_factor"] = _over(energy, (peak_kw or 0.0) * (site.to_ms - site.from_ms) / HOUR_MS)
     stays = [s for p in parts for s in p.stays]
     judged = [s for s in stays if s.known]
     good = sum(s.good for s in judged)
     found["sessions"] = len(stays) if known else None
     found["sessions_successful"] = good if known else None
+    found["sessions_judged"] = len(judged) if known else None
     found["session_success_rate"] = _over(good, len(judged))
     energies = [s.energy_kwh for s in stays if s.measured]
+    found["sessions_measured"], found["sessions_measured_kwh"] = (len(energies), sum(energies)) if known else (None, None)
     found["mean_session_kwh"] = _over(sum(energies), len(energies))
     over_s = sum(
         max(0.0, s.idle_s - naive_allowed_idle_s(p.rules.rated_kw or 0)) for p in parts for s in p.stays

@@ -11,6 +11,8 @@ from naive.readings import Reading
 
 REORDER_MS = 15 * 60_000
 BACKFILL_MS = 35 * 86_400_000
+MEASURED_MS = 6 * 3_600_000
+"""A reset that is decided later than this after it began is not filled from the gauge."""
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 
@@ -122,7 +124,10 @@ class Device:
         ]
 
     def register(self, channel: str, measured_by: str = "") -> list[Line]:
-        """Return what a register counted, or before its first value (without one: altogether) what its gauge tells."""
+        """Return what a register counted, or before its first value (without one: altogether) what its gauge tells.
+
+        One that no gauge stands for counts nothing where it began anew.
+        """
         levels = [(r.time_ms, r.values[channel], i) for i, r in enumerate(self.rows) if channel in r.values]
         lines = self.gauge(measured_by) if measured_by else []
         found = [cut for line in lines for cut in _until(line, levels[0][0] if levels else None)]
@@ -137,9 +142,9 @@ class Device:
                 break
             else:
                 t1, new, _ = levels[k]
-                most = 1.1 * (self.rules.rated_kw or 0.0) * (t1 - t0) / HOUR_MS
-                found.append(_even(t0, t1, _measured(lines, t0, t1) if _covered(lines, t0, t1) else
-                                   new if new <= most else 0.0, i))
+                most = 1.1 * (self.rules.rated_kw or 0.0) * (t1 - t0) / HOUR_MS if measured_by else 0.0
+                measured = levels[k + 3][0] - t0 <= MEASURED_MS and _covered(lines, t0, t1)
+                found.append(_even(t0, t1, _measured(lines, t0, t1) if measured else new if new <= most else 0.0, i))
                 base, k = k, k + 1
         return found
 
@@ -170,7 +175,7 @@ def minute_sums(lines: Iterable[Line], from_ms: int, to_ms: int) -> dict[int, tu
     """Return of each minute in which a rate is known its integral and for how long it is known [h]."""
     lines = list(lines)
     sums: dict[int, tuple[float, float]] = {}
-    for line in lines:
+    for line in (x for x in lines if x.to_ms > x.from_ms):
         for minute in range(max(line.from_ms, from_ms) // MINUTE_MS * MINUTE_MS, min(line.to_ms, to_ms), MINUTE_MS):
             amount, hours = sums.get(minute, (0.0, 0.0))
             known = clip([(line.from_ms, line.to_ms)], [(minute, minute + MINUTE_MS)])
