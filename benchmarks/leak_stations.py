@@ -31,7 +31,8 @@ class Event:
     """What happens to a station after ten days."""
 
     what: str
-    """leak, or a nuisance: quiet, demand, night_shift, holiday, drift, dead_meter, purge, vent, season."""
+    """leak, or a nuisance: quiet, demand, night_shift, holiday, drift, dead_meter, mended_meter (after five
+    days), purge, vent, season."""
     share: float = 0.0
     """Size of a leak, of the mean flow."""
     side: str = "network"
@@ -110,8 +111,8 @@ def make(seed: int, event: Event) -> Made:  # noqa: PLR0915 - one station, told 
         rng.normal(0, 0.0015, (CUSTOMERS + 1, DAYS)), DAY, axis=1)
     if event.what == "drift":
         gain[victim] -= 0.05 * np.clip((minute - start) / (5 * DAY), 0, 1)
-    if event.what == "dead_meter":
-        gain[victim, start:] = 0
+    if event.what in ("dead_meter", "mended_meter"):
+        gain[victim, start:start + 5 * DAY if event.what == "mended_meter" else N] = 0
     shown = np.vstack([flows, flows.sum(axis=0) + lost]) * gain * (1 + rng.normal(0, 0.003, (CUSTOMERS + 1, N)))
     nights = growth[[d * DAY + 299 for d in range(DAYS)]]
     window = _window(shown, pressure, declared=bool(rng.integers(2)))

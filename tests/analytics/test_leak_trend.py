@@ -32,6 +32,7 @@ def nights_of(base: list[float], *, day: list[float] | None = None, flow: float 
         "place": "network", "kind": "air_main", "device": "main", "start_ms": start, "end_ms": start + 5 * 3_600_000,
         "base": values, "spread": np.full(n, 0.05), "day": values if day is None else np.array(day, np.float64),
         "station_flow": np.full(n, flow), "metered": np.full(n, 4.0), "weekday": np.arange(n) % 7, "balance": True,
+        "silent": np.zeros(n),
         **parts,
     })
 
@@ -77,6 +78,21 @@ def test_a_drifting_meter_shows_most_by_day() -> None:
     assert "meter" in found.reason
 
 
+def test_what_a_silent_meter_no_longer_counts_is_no_leak_but_more_than_that_is() -> None:
+    silent = [0.0] * len(LEVEL)
+    mute = nights_of([*LEVEL, 4, 4], silent=np.array([*silent, 1.6, 1.6]))
+    assert last(mute).leak_m3_min == 0
+    assert "meter" in last(mute).reason
+    more = nights_of([*LEVEL, 6, 6], silent=np.array([*silent, 1.6, 1.6]))
+    assert last(more).leak_m3_min == pytest.approx(4, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", [5_007, 5_017])
+def test_a_customer_s_meter_that_dies_or_comes_back_is_no_leak(seed: int) -> None:
+    assert judge_station(seed, Event("dead_meter")).false == 0
+    assert judge_station(seed, Event("mended_meter")).false == 0
+
+
 def test_few_nights_need_a_larger_growth() -> None:
     assert last(nights_of([2, 2.02, 3, 3])).leak_m3_min == 0
     assert last(nights_of([2, 2.02, 6, 6])).leak_m3_min == pytest.approx(4, abs=0.1)
@@ -115,7 +131,8 @@ def test_one_episode_with_its_evidence_through_the_rule() -> None:
     assert evidence["leak_m3_min"] == pytest.approx(first.value)
     assert evidence["total_m3_min"] >= evidence["leak_m3_min"]
     assert evidence["leak_share"] == pytest.approx(0.1, rel=0.25)
-    assert {"night_trend", "base_flow network", "mass_balance network"} <= set(evidence["methods"])
+    named = {"night_trend", "base_flow network", "mass_balance network", "hour_of_week network"}
+    assert named <= set(evidence["methods"])
     answer = leaks_of(made.window)
     assert answer["fused"]["place"] == made.place
     assert answer["fused"]["since"] is not None
