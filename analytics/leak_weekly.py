@@ -47,7 +47,8 @@ class Weeks:
 
 def weeks_of(air: AirMinutes) -> list[Weeks]:
     """Return every place by days and hours of local time, the last day ending with the last whole hour."""
-    flows = place_flows(air)
+    # Of machines that switch an hour holds all of a cycle or nothing.
+    flows = [flow for flow in place_flows(air) if not flow.pulsed]
     if not flows:
         return []
     weight = np.where(purge_free(air), air.width_ms, 0).astype(np.float64)
@@ -79,7 +80,7 @@ def _weeks(air: AirMinutes, flow: PlaceFlow, weight: Float64, scale: Float64, me
 def hour_of_week(air: AirMinutes) -> list[Estimate]:
     """Return the growth of each place in the last day of the window, or why it is not known."""
     found = [_estimate(weeks) for weeks in weeks_of(air)]
-    none = "no flow of the network or of a customer is known in the window"
+    none = "no meter tells the flow of the network or of a customer in the window"
     return found or [Estimate(METHOD, None, None, None, "network", none)]
 
 

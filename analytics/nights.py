@@ -57,7 +57,8 @@ class Nights:
     base: Float64
     """(n,) night value, at the mean pressure of all nights [m3/min]."""
     spread: Float64
-    """(n,) twice p50 - p10 of the night's 15-minute means [m3/min]; a leak adds nothing to it."""
+    """(n,) twice p50 - p10 of the night's 15-minute means [m3/min]; a leak adds nothing to it.
+    Of a pulsed flow one pulse over the night."""
     day: Float64
     """(n,) median of the day before the night [m3/min]."""
     station_flow: Float64
@@ -143,6 +144,8 @@ class PlaceFlow:
     squares: Float64
     """(times,) sum of the squares of the meters' flows behind it."""
     balance: bool
+    pulsed: bool = False
+    """Whether it is told by machines that switch: nothing for many minutes, then all at once."""
 
 
 def place_flows(air: AirMinutes, station: Float64 | None = None) -> list[PlaceFlow]:
@@ -194,7 +197,7 @@ def _network(air: AirMinutes, station: Float64) -> PlaceFlow:
     mains = [d for k, d in air.supply.devices if k == "air_main"]
     kind, device = ("air_main", mains[0]) if mains else ("", "")
     if not air.meters.any_amount:
-        return PlaceFlow("network", kind, device, station, station**2, balance=False)
+        return PlaceFlow("network", kind, device, station, station**2, balance=False, pulsed=not air.supply.any_amount)
     squares = sum(np.nansum(_rate_of(side) ** 2, axis=0) for side in (air.supply, air.meters))
     rate = station - air.meters.rate_per_min - _stored_rate(air)
     return PlaceFlow("network", kind, device, rate, np.asarray(squares), balance=True)
@@ -279,9 +282,11 @@ def _nights(
         night = mean[slice(*np.searchsorted(start, (from_ms, to_ms)))]
         day = mean[slice(*np.searchsorted(start, (to_ms - DAY_MS, from_ms)))]
         if len(night) >= BLOCKS_NEEDED:
-            out["base"][i] = np.median(night) if flow.balance else np.quantile(night, LOW)
+            low, middle = np.quantile(night, (LOW, 0.5))
+            out["base"][i] = night.mean() if flow.pulsed else middle if flow.balance else low
             # Of the lower half, doubled: work that ends late or begins early belongs to no quiet hour.
-            out["spread"][i] = 2 * (np.median(night) - np.quantile(night, LOW))
+            # Of pulses one more or less may fall into a night.
+            out["spread"][i] = night.max() / len(night) if flow.pulsed else 2 * (middle - low)
             at = slice(*np.searchsorted(air.times_ms, (from_ms, to_ms)))
             out["metered"][i] = np.sqrt(_mean(flow.squares[at]))
         if len(day) >= BLOCKS_NEEDED:

@@ -53,7 +53,7 @@ class Made:
     """(days,) size at the end of each quiet night [m3/min]."""
 
 
-def _wander(rng: np.random.Generator, n: int, size: float, minutes: float) -> Float64:
+def wander(rng: np.random.Generator, n: int, size: float, minutes: float) -> Float64:
     """Return smooth noise of so many minutes' memory."""
     knots = rng.normal(0, size, max(2, int(n / minutes) + 2))
     return np.interp(np.arange(n) / minutes, np.arange(len(knots)), knots)
@@ -67,7 +67,7 @@ def make(seed: int, event: Event) -> Made:  # noqa: PLR0915 - one station, told 
     weekday = minute // DAY % 7
     start = BEFORE_D * DAY + int(rng.uniform(0, DAY))
     after = minute >= start
-    pressure = 6.6 + 0.15 * np.sin(2 * np.pi * hour / 24) + _wander(rng, N, 0.08, 20)
+    pressure = 6.6 + 0.15 * np.sin(2 * np.pi * hour / 24) + wander(rng, N, 0.08, 20)
     relative = (pressure + 1.013) / 7.613
     flows = np.empty((CUSTOMERS, N))
     victim = int(rng.integers(CUSTOMERS))
@@ -79,13 +79,13 @@ def make(seed: int, event: Event) -> Made:  # noqa: PLR0915 - one station, told 
         shape *= np.where((hour > 12) & (hour < 12.8), 0.7, 1.0)
         shape *= np.where(weekday < 5, 1.0, np.where(weekday == 5, rng.choice([0.1, 0.6, 1.0]), 0.1))
         days = np.repeat(rng.lognormal(0, 0.06, DAYS), DAY)
-        use = size[c] * shape * days * np.maximum(0, 1 + _wander(rng, N, 0.08, 45) + rng.normal(0, 0.06, N))
+        use = size[c] * shape * days * np.maximum(0, 1 + wander(rng, N, 0.08, 45) + rng.normal(0, 0.06, N))
         if event.what == "demand" and c == victim:
             use = np.where(after & (hour >= first) & (hour < end), 1.5 * use, use)
         if event.what == "night_shift" and c == victim:
             more = (hour >= 22) | (hour < first)
             use += np.where(after & more & (weekday < 5),
-                            0.5 * size[c] * (1 + _wander(rng, N, 0.1, 45) + rng.normal(0, 0.06, N)), 0)
+                            0.5 * size[c] * (1 + wander(rng, N, 0.1, 45) + rng.normal(0, 0.06, N)), 0)
         if event.what == "holiday":
             use = np.where(after & (minute < start + 5 * DAY), 0.1 * use, use)
         if event.what == "season":

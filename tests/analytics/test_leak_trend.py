@@ -15,6 +15,7 @@ from analytics.leaks import leaks_of
 from analytics.nights import Nights, places
 from analytics.rules.load import RulePack, load_rules
 from analytics.window import Window
+from benchmarks.leak_plants import make_plant
 from benchmarks.leak_stations import DAYS, Event, make
 from benchmarks.leak_stations import START_MS as MADE_MS
 from benchmarks.leaks import judge_station
@@ -155,3 +156,12 @@ def test_without_a_flow_meter_fixed_machines_tell_by_their_time_loaded() -> None
                     {("compressor", "c1"): START_MS}, {}, NO_DEAF)
     (one,) = places(air_minutes(window))
     assert growth_of(one).leak_m3_min == pytest.approx(2, rel=0.02)
+
+
+@pytest.mark.parametrize(("event", "share"), [(Event("leak", 0.1), 0.1), (Event("quiet"), 0), (Event("vent"), 0)])
+def test_a_machine_that_switches_tells_the_leak_by_its_whole_nights(event: Event, share: float) -> None:
+    made = make_plant(2_001, event)
+    (one,) = places(air_minutes(made.window))
+    told = [growth_of(one, i + 1).leak_m3_min for i in range(DAYS)]
+    assert told[:10] == [0] * 10
+    assert told[13:] == pytest.approx([share * made.mean_flow] * (DAYS - 13), rel=0.2)
