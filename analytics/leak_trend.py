@@ -36,6 +36,8 @@ NIGHT_SHARE, BALANCE_SHARE = 0.7, 0.2
 """Least spread of a level, of `Nights.spread`: a low end is less sure than a median of a balance."""
 DAY_LOW, DAY_HIGH, DAY_SIGMAS = 0.5, 2.2, 1.5
 """By day a leak shows as much as by night; a meter that drifts or dies shows as much as flows through it."""
+MUTE = 2.5
+"""How far the air that a silent meter no longer counts may be from a growth that it explains."""
 ROUGH = 0.1
 """Night work makes the flow restless; a leak adds less than this share of itself to `Nights.spread`."""
 
@@ -121,8 +123,8 @@ def _judged(nights: Nights, known: NDArray[np.int64], k: int) -> Growth:
         return none("no growth beyond the spread of the nights and the meters' repeatability")
     if sums[-1] <= LIMIT or (values[k:][-2:] < level + growth / 2).any():
         return none("the last nights are not both above the level before")
-    if float(nights.silent[after[-2:]].max()) > growth / 2:
-        return none("a customer's meter shows nothing any more, and no more than that is missing: look at the meter")
+    if growth / MUTE < float(nights.silent[after[-2:]].max()) < growth * MUTE:
+        return none("a customer's meter shows nothing any more, and about as much is missing: look at the meter")
     refuse = nights.refusal or partial(_not_a_leak, nights)
     refused = refuse(before, after[-3:], growth, flow)
     if refused:

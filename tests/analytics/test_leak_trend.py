@@ -79,13 +79,15 @@ def test_a_drifting_meter_shows_most_by_day() -> None:
     assert "meter" in found.reason
 
 
-def test_what_a_silent_meter_no_longer_counts_is_no_leak_but_more_than_that_is() -> None:
+def test_what_a_silent_meter_no_longer_counts_is_no_leak_but_another_amount_is() -> None:
     silent = [0.0] * len(LEVEL)
     mute = nights_of([*LEVEL, 4, 4], silent=np.array([*silent, 1.6, 1.6]))
     assert last(mute).leak_m3_min == 0
     assert "meter" in last(mute).reason
-    more = nights_of([*LEVEL, 6, 6], silent=np.array([*silent, 1.6, 1.6]))
-    assert last(more).leak_m3_min == pytest.approx(4, abs=0.1)
+    more = nights_of([*LEVEL, 7, 7], silent=np.array([*silent, 1.6, 1.6]))
+    assert last(more).leak_m3_min == pytest.approx(5, abs=0.1)
+    closed = nights_of([*LEVEL, 4, 4], silent=np.array([*silent, 6.0, 6.0]))
+    assert last(closed).leak_m3_min == pytest.approx(2, abs=0.1)
 
 
 @pytest.mark.parametrize("seed", [5_007, 5_017])
