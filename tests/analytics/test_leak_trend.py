@@ -15,6 +15,7 @@ from analytics.leaks import leaks_of
 from analytics.nights import Nights, places
 from analytics.rules.load import RulePack, load_rules
 from analytics.window import Window
+from benchmarks.leak_methods import FUSED, measure_cases, table_of
 from benchmarks.leak_plants import make_plant
 from benchmarks.leak_stations import DAYS, Event, make
 from benchmarks.leak_stations import START_MS as MADE_MS
@@ -167,3 +168,14 @@ def test_a_machine_that_switches_tells_the_leak_by_its_whole_nights(event: Event
     told = [growth_of(one, i + 1).leak_m3_min for i in range(DAYS)]
     assert told[:10] == [0] * 10
     assert told[13:] == pytest.approx([share * made.mean_flow] * (DAYS - 13), rel=0.2)
+
+
+def test_the_bench_counts_when_each_method_speaks() -> None:
+    (leak, quiet) = measure_cases([Event("leak", 0.1), Event("quiet")], lambda _: 2_004, 1, make_plant)
+    for method in ("load_cycles", "pressure_decay", FUSED):
+        assert leak.delays(method)[0] in (1, 2, 3)
+        assert quiet.false(method) == 0
+    assert leak.delays("mass_balance") == []
+    rows = table_of([leak, quiet], ["load_cycles", "mass_balance"], [0.1])
+    assert "| network, step | load_cycles | 100%, 1 |" in rows
+    assert not any("step | mass_balance" in row for row in rows)
