@@ -6,6 +6,7 @@ import numpy as np
 
 from analytics.air import AIR_KINDS, AirMinutes, Bools, Float64, to_state
 from analytics.counted import shown
+from analytics.customers import minutes_outside
 from analytics.figures import DeviceKpis, Sheet, share
 from analytics.grades import grade_of
 from analytics.kernels.flow import ANR, INLET
@@ -141,6 +142,6 @@ def _pressure(air: AirMinutes, sheet: Sheet, kind: str, device: str) -> None:
     sheet.put("pressure_p95_bar", quantile(known, 0.95), none)
     if kind == "air_meter":
         band = air.window.station.contract_pressure_bar
-        outside = None if band is None or not len(known) else int(((known < band[0]) | (known > band[1])).sum())
+        outside = None if band is None or not len(known) else minutes_outside(air, pressure_bar, band)
         sheet.put("min_outside_contract", outside,
                   "contract_pressure_bar is missing: set it in stations.toml" if band is None else none)

@@ -45,7 +45,7 @@ def sent(rng: Random, edge_ms: int) -> tuple[list[Reading], dict[str, Settings]]
                     *rng.choice([(75.0, 11.5), (75.0, None), (75.0, 11.5)]))
         for d in KINDS
     }
-    wanting = {"c9": 0.7, "d1": 0.3, "x1": 0.5, "main": 0.3, "main2": 0.7, "c2": 0.2, "m1": 0.1, "m2": 0.1, "m3": 0.1}
+    wanting = {"c9": 0.7, "d1": 0.3, "x1": 0.5, "main": 0.1, "main2": 0.1, "c2": 0.05, "m1": 0.05, "m2": 0.05}
     found: list[Reading] = []
     for device in KINDS:
         if rng.random() >= wanting.get(device, 0.0):
@@ -56,7 +56,8 @@ def sent(rng: Random, edge_ms: int) -> tuple[list[Reading], dict[str, Settings]]
 def _device(rng: Random, device: str, edge_ms: int, offline_after_ms: int) -> list[Reading]:
     kind = KINDS[device]
     whole = rng.random() < 0.6
-    gauges = {g: v for g, v in GAUGES[kind].items() if whole or rng.random() < 0.7}
+    gauges = {g: v if rng.random() < 0.8 else (rng.choice(v),)
+              for g, v in GAUGES[kind].items() if whole or rng.random() < 0.7}
     meters = {r: rng.choice([0.0, 1.5, 10_234.51, 8_999_999_000.0])
               for r in REGISTER[kind] if rng.random() < 0.5}
     falls = rng.choice([0.0, 0.0, 0.05, 0.3])
@@ -136,6 +137,9 @@ def _backlog(rng: Random, readings: list[Reading], devices: Mapping[str, Setting
         return []
     before, after = own[first - 1]["time_ms"], own[last + 1]["time_ms"]
     inside = own[first:last + 1]
+    # What a backlog says of the state holds up to the first reading after it.
+    if any(r["codes"] for r in inside) and not own[last + 1]["codes"]:
+        return []
     if after - before <= devices[device].offline_after_ms or {before, after} & {r["time_ms"] for r in inside}:
         return []
     return inside
