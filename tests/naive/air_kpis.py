@@ -20,7 +20,7 @@ FLOW_STATES = {"NORMAL": (0.0, 1.01325, 0.0), "ANR": (20.0, 1.0, 0.0), "FAD": (2
 GRADES_75_KW_7_BAR_AIR = (5.9, 6.4, 7.0)
 """Upper limits of the grades 1 to 3 of GB 19153-2019 for a fixed-speed, air-cooled 75 kW at 0.7 MPa [kW/(m3/min)]."""
 SUMS = ("energy_kwh", "volume_m3", "supplied_m3", "metered_m3", "loaded_h", "unloaded_h", "stopped_h", "known_h",
-        "savings_kwh", "savings_co2_kg")
+        "unaccounted_m3", "savings_kwh", "savings_co2_kg")
 """What adds up over the stations of a group."""
 
 Figures = dict[str, float | None]
@@ -325,6 +325,9 @@ def group(stations: Sequence[Figures]) -> Figures:
 
     out = {name: total(name) for name in SUMS}
     energy, volume = total("paired_energy_kwh"), total("paired_volume_m3")
-    out["kwh_per_m3"] = None if energy is None or volume is None else over(energy, volume)
+    ratio = None if energy is None or volume is None else over(energy, volume)
+    out["kwh_per_m3"], out["kw_per_m3_min"] = ratio, None if ratio is None else 60 * ratio
+    loaded, unloaded = out["loaded_h"], out["unloaded_h"]
+    out["load_factor"] = None if loaded is None or unloaded is None else over(loaded, loaded + unloaded)
     out["coverage"] = math.fsum(f["coverage"] or 0.0 for f in stations) / len(stations)
     return out

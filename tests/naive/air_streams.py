@@ -112,7 +112,10 @@ def delivered(rng: Random, readings: list[Reading], devices: Mapping[str, Settin
     """Return batches: one device's backlog last, all else less late than `LATE_MS`, some twice, some in two parts."""
     backlog = _backlog(rng, readings, devices)
     prompt = [r for r in readings if not any(r is b for b in backlog)]
-    late = [(r["time_ms"] + rng.choice([0, 0, rng.randrange(LATE_MS)]), i) for i, r in enumerate(prompt)]
+    # A gap is one by the order of arrival, so who has a backlog is prompt in all else.
+    punctual = {r["device"] for r in backlog}
+    late = [(r["time_ms"] + (0 if r["device"] in punctual else rng.choice([0, 0, rng.randrange(LATE_MS)])), i)
+            for i, r in enumerate(prompt)]
     out: list[Reading] = []
     for _, i in sorted(late):
         r = prompt[i]
