@@ -140,9 +140,6 @@ def _backlog(rng: Random, readings: list[Reading], devices: Mapping[str, Setting
         return []
     before, after = own[first - 1]["time_ms"], own[last + 1]["time_ms"]
     inside = own[first:last + 1]
-    # What a backlog says of the state holds up to the first reading after it.
-    if any(r["codes"] for r in inside) and not own[last + 1]["codes"]:
-        return []
     if after - before <= devices[device].offline_after_ms or {before, after} & {r["time_ms"] for r in inside}:
         return []
     return inside
