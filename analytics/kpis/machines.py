@@ -19,6 +19,8 @@ from telemetry.times import HOUR_MS, MINUTE_MS
 
 UNLOADED = ("unloaded", "loading", "unloading")
 """States in which a machine runs and delivers no air."""
+STANDING = ("stopped", "fault")
+RUNNING = ("starting", *UNLOADED, "loaded", "running")
 
 
 def machine_kpis(air: AirMinutes, machines: Sequence[str], sheet: Sheet) -> None:
@@ -40,19 +42,24 @@ def machine_kpis(air: AirMinutes, machines: Sequence[str], sheet: Sheet) -> None
     sheet.put("unloaded_energy_kwh", unloaded_n / 1e9 if both.any() else None, unknown)
     sheet.over("unloaded_energy_share", unloaded_n, energy_n, unknown)
     sheet.over("cycles_per_h", len(cut_ins(air.window, machines)), known_ms / HOUR_MS, none)
+    sheet.over("starts_per_h", len(_changes(air.window, machines, STANDING, RUNNING)), known_ms / HOUR_MS, none)
 
 
 def cut_ins(window: Window, machines: Sequence[str]) -> Int64:
     """Return the times in the window at which a machine changed from another known state to loaded [ms]."""
+    return _changes(window, machines, tuple(s for s in MACHINE_STATE if s != "loaded"), ("loaded",))
+
+
+def _changes(window: Window, machines: Sequence[str], before: Sequence[str], after: Sequence[str]) -> Int64:
+    """Return the times in the window at which a machine went from one of some states to one of others [ms]."""
     runs = window.runs.get("compressor")
     if runs is None or len(runs) < 2:
         return np.empty(0, np.int64)
     chosen = np.array([d in set(machines) for d in runs.devices], np.bool_)
-    loaded = np.array([s == "loaded" for s in runs.state], np.bool_)
-    known = np.array([s != "" for s in runs.state], np.bool_)
+    left, entered = (np.array([s in set(states) for s in runs.state], np.bool_) for states in (before, after))
     start = runs.start_ms[1:]
-    cut_in = loaded[1:] & ~loaded[:-1] & known[:-1] & (runs.device[1:] == runs.device[:-1]) & chosen[runs.device[1:]]
-    inside: Int64 = start[cut_in & (start >= window.from_ms) & (start < window.to_ms)]
+    changed = entered[1:] & left[:-1] & (runs.device[1:] == runs.device[:-1]) & chosen[runs.device[1:]]
+    inside: Int64 = start[changed & (start >= window.from_ms) & (start < window.to_ms)]
     return inside
 
 

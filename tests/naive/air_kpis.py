@@ -270,12 +270,14 @@ class NaiveAir:
     def running(self, machines: Sequence[str]) -> Figures:
         hours = {s: self.total(machines, f"{s}_ms") / 3.6e6 for s in STATES}
         known, unloaded = math.fsum(hours.values()), math.fsum(hours[s] for s in UNLOADED)
-        cut_ins = 0
+        cut_ins = starts = 0
         for device in machines:
             before = ""
             for run in self.runs.get(device, ()):
                 cut_ins += run.state == "loaded" and before not in ("", "loaded") and \
                     self.from_ms <= run.start_ms < self.to_ms
+                starts += before in ("stopped", "fault") and self.from_ms <= run.start_ms < self.to_ms and \
+                    run.state not in ("", "stopped", "fault", "stopping")
                 before = run.state
         used = idle = 0
         measured = False
@@ -289,7 +291,7 @@ class NaiveAir:
             "loaded_h": hours["loaded"] if known else None, "unloaded_h": unloaded if known else None,
             "stopped_h": hours["stopped"] if known else None, "known_h": known or None,
             "load_factor": over(hours["loaded"], hours["loaded"] + unloaded),
-            "cycles_per_h": over(cut_ins, known),
+            "cycles_per_h": over(cut_ins, known), "starts_per_h": over(starts, known),
             "unloaded_energy_share": over(idle, used) if measured else None,
         }
 
