@@ -68,8 +68,9 @@ def impossible_power(minutes: Sequence[Minute], rated_kw: float) -> Values:
 
 
 def meter_reset(minutes: Sequence[Minute]) -> Values:
-    """Resets of the last hour."""
-    return [float(sum(m.get("energy_resets", 0) for m in minutes[max(0, i - 59) : i + 1])) for i in range(len(minutes))]
+    """Resets of the last hour that came with no other session."""
+    own = [m.get("energy_resets", 0) - m.get("energy_session_resets", 0) for m in minutes]
+    return [float(sum(own[max(0, i - 59) : i + 1])) for i in range(len(own))]
 
 
 def meter_mismatch(minutes: Sequence[Minute]) -> Values:
