@@ -43,10 +43,11 @@ def session_over_long(window: Window, from_ms: int, _to_ms: int) -> Signal:
         row = place.get(one.port)
         if row is None:
             continue
-        first, last = np.searchsorted(ends_ms, (one.start_ms, one.end_ms or window.to_ms), "right")
+        end_ms = one.end_ms or window.to_ms
+        first, last = np.searchsorted(ends_ms, (one.start_ms, end_ms), "right")
         # What a session had at an earlier minute is what it has now without what came since.
         now = slice(first, last)
-        end = min(int(last), minutes.shape[1])
+        end = np.searchsorted(ends_ms, end_ms, "left")
         hours[row, now] = (ends_ms[now] - one.start_ms) / HOUR_MS
         charging_h[row, now] = one.charging_s / 3600 - (
             charging_after[row, now] - charging_after[row, end]
