@@ -332,7 +332,7 @@ def _fold_metered(
     reset = found.verdict[mine] == Verdict.RESET
     glitch = ~reset & (found.end[mine] > found.start[mine] + 1)
     told = {"resets": reset, "glitches": glitch}
-    if kind is PORT:
+    if kind is PORT and reset.any():
         told["session_resets"] = reset & _session_relative(table, start, end, level)
     for column, which in told.items():
         at = decided[which]
