@@ -92,6 +92,16 @@ def test_of_a_meter_that_is_replaced_between_two_sessions_a_reset_is_told(
     assert not [r for r in caplog.records if "register" in r.getMessage()]
 
 
+@pytest.mark.parametrize(("falls_with", "told"), [("Charging", False), ("Preparing", True)])
+def test_the_register_of_a_port_without_ids_begins_anew_as_preparing_ends(
+    tmp_path: Path, falls_with: str, told: bool  # noqa: FBT001 - a column of the table above
+) -> None:
+    stream = [*charge(0, "", STEPS), at(600, "Available", energy_kwh=0.9), at(660, "Preparing", energy_kwh=0.9),
+              at(720, falls_with, energy_kwh=0.0), *charge(780, "", STEPS)]
+    river = worked(tmp_path, stream)
+    assert ("port_meter_reset" in {rule for rule, _, _ in river.told()}) is told
+
+
 def test_a_reset_within_a_session_is_told(tmp_path: Path) -> None:
     river = worked(tmp_path, charge(0, "A", [5.0, 5.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5]))
     assert "port_meter_reset" in {rule for rule, _, _ in river.told()}
