@@ -94,7 +94,7 @@ def test_of_a_meter_that_is_replaced_between_two_sessions_a_reset_is_told(
 
 @pytest.mark.parametrize(("falls_with", "told"), [("Charging", False), ("Preparing", True)])
 def test_the_register_of_a_port_without_ids_begins_anew_as_preparing_ends(
-    tmp_path: Path, falls_with: str, told: bool  # noqa: FBT001 - a column of the table above
+    tmp_path: Path, falls_with: str, told: bool
 ) -> None:
     stream = [*charge(0, "", STEPS), at(600, "Available", energy_kwh=0.9), at(660, "Preparing", energy_kwh=0.9),
               at(720, falls_with, energy_kwh=0.0), *charge(780, "", STEPS)]
