@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.error_codes import LOCK, error_class
-from analytics.folded import AMOUNT_SCALE, GAUGE_SCALE, MEASURED_MS, METERED, Devices, Folded, minute_key
+from analytics.folded import (
+    AMOUNT_SCALE,
+    GAUGE_SCALE,
+    LARGEST_SESSION_KWH,
+    MEASURED_MS,
+    METERED,
+    Devices,
+    Folded,
+    minute_key,
+)
 from analytics.kernels.registers import Verdict, register_intervals
 from analytics.kernels.segments import (
     Pieces,
@@ -321,7 +330,11 @@ def _fold_metered(
     start, end, amount = reg[found.start[mine]], reg[found.end[mine]], found.amount[mine].copy()
     decided = reg[found.decided[mine]]
     reset = found.verdict[mine] == Verdict.RESET
-    for column, which in (("resets", reset), ("glitches", ~reset & (found.end[mine] > found.start[mine] + 1))):
+    glitch = ~reset & (found.end[mine] > found.start[mine] + 1)
+    told = {"resets": reset, "glitches": glitch}
+    if kind is PORT and reset.any():
+        told["session_resets"] = reset & _session_relative(table, start, end, level)
+    for column, which in told.items():
         at = decided[which]
         if len(at):
             out.add(f"{stem}_{column}", minute_key(table.device[at], table.time_ms[at] // MINUTE_MS),
@@ -329,6 +342,23 @@ def _fold_metered(
     for k in np.flatnonzero(reset):
         amount[k] = _reset_amount(table, rows, flow, start[k], end[k], decided[k], amount[k], register, scale, devices)
     _spread(table, start, end, amount, stem, devices, out)
+
+
+def _session_relative(table: Table, start: Int64, end: Int64, level: NDArray[np.float64]) -> Mask:
+    """Return where a register that fell counts the energy of one session: it fell as a session began or ended.
+
+    And it had come no further than a session can. A lifetime register that a meter swap sets to 0 stood higher, or
+    falls while the same vehicle stays or while the port is free.
+    """
+    occupied = IS_OCCUPIED[table.state] & (table.state >= 0)
+    preparing = table.state == PORT_STATUS.index("Preparing")
+    edge = (
+        (table.session[start] != table.session[end])
+        | (occupied[start] != occupied[end])
+        | (preparing[start] & ~preparing[end])
+    )
+    relative: Mask = edge & (level[start] <= LARGEST_SESSION_KWH)
+    return relative
 
 
 def _reset_amount(

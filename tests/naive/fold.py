@@ -284,6 +284,12 @@ class _Device:
                 break
             if measured_by:
                 self.add(f"{stem}_resets", values[later[-1]].time_ms, 1)
+                before, after = self.rows[values[base].row], self.rows[values[at].row]
+                there = [row.state not in ("", *FREE) for row in (before, after)]
+                edge = (before.session_id != after.session_id or there[0] != there[1]
+                        or (before.state == "Preparing" != after.state))
+                if self.kind.name == "port" and edge and values[base].value <= 250:
+                    self.add(f"{stem}_session_resets", values[later[-1]].time_ms, 1)
             total = None
             if measured_by and values[later[-1]].time_ms - values[base].time_ms <= MEASURED_MS:
                 total = self.measured(measured, factor, values[base].time_ms, values[at].time_ms)
