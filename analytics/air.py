@@ -143,7 +143,7 @@ class AirMinutes:
     def means(self, kind: str, devices: Sequence[str], gauge: str) -> Float64:
         """Return (devices, times) means of a gauge in its unit; NaN where not known."""
         integral = table_of(self.rows(kind), devices, f"{gauge}_i", self.times_ms)
-        return ratio(integral, table_of(self.rows(kind), devices, f"{gauge}_ms", self.times_ms), 1e-6)
+        return ratio(integral, table_of(self.rows(kind), devices, f"{gauge}_ms", self.times_ms)) / 1e6
 
     def sums(self, kind: str, devices: Sequence[str], column: str) -> Int64:
         """Return (devices, times) values of a sum column; 0 where a device has no row."""

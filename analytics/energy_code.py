@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from analytics.air import air_minutes
+from analytics.customers import branch_end_bar, minutes_outside
 from analytics.figures import KpiAnswer, round_figure
 from analytics.rules.evaluate import baseline_kwh_per_m3
 from analytics.statement import customer_coverage
@@ -58,15 +61,14 @@ def energy_codes(window: Window, answer: KpiAnswer) -> list[EnergyCode]:
             known_h = device.kpis["known_h"]
             figures["fault_share"] = _fault_h(window, device.device) / known_h if known_h else None
             found.append(_code(f"machine:{device.device}", figures))
-    meters = {d.device: d for d in answer.devices if d.kind == "air_meter"}
     length_min = (window.to_ms - window.from_ms) / MINUTE_MS
     air = air_minutes(window)
     for customer, rows in air.customers:
-        outside = [meters[m.id].kpis["min_outside_contract"] for m in customer.spans() if m.id in meters]
-        known = [minutes for minutes in outside if minutes is not None]
+        bar, band = branch_end_bar(air, rows), window.station.contract_pressure_bar
+        outside = None if band is None or np.isnan(bar).all() else minutes_outside(air, bar, band) / length_min
         coverage = customer_coverage(air, customer, rows)
         found.append(_code(f"customer:{customer.id}", {
-            "outside_contract_share": round_figure(sum(known) / length_min) if known else None,
+            "outside_contract_share": None if outside is None else round_figure(outside),
             "missing_share": None if coverage is None else round_figure(1.0 - coverage),
         }))
     return found

@@ -23,6 +23,7 @@ from analytics.gaps import Gaps
 from analytics.gather import Block
 from analytics.latest import Latest
 from analytics.publish import alert_row
+from analytics.relative import RelativeRegisters
 from analytics.rules.load import load_rules, rules_of
 from analytics.rules.transitions import Transition
 from analytics.runs import Run, RunBook, RunKey
@@ -82,6 +83,7 @@ class Engine:
         self.now_ms = np.empty(0, np.int64)
         """Of each station."""
         self.watermark_ms = np.empty(0, np.int64)
+        self.relative = RelativeRegisters()
         self.mismatch = np.empty(0, np.bool_)
         """Devices whose kind differs from the registry's."""
         self.counters = {
@@ -166,6 +168,7 @@ class Engine:
             self.changed_devices.add((self.stations[station], kind.name))
         for change in one.shelf.take(table):
             one.minutes.put(change)
+            self.relative.see(change.after, self.keys)
             one.runs.put(
                 change, kind.value_index.get("power_kw"), column("stop_reason"),
                 column("error_code", column("fault_code")),

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.error_codes import LOCK, error_class
-from analytics.folded import AMOUNT_SCALE, GAUGE_SCALE, MEASURED_MS, METERED, Devices, Folded, minute_key
+from analytics.folded import (
+    AMOUNT_SCALE,
+    GAUGE_SCALE,
+    LARGEST_SESSION_KWH,
+    MEASURED_MS,
+    METERED,
+    Devices,
+    Folded,
+    minute_key,
+)
 from analytics.kernels.registers import Verdict, register_intervals
 from analytics.kernels.segments import (
     Pieces,
@@ -22,7 +31,7 @@ from analytics.kernels.segments import (
 )
 from analytics.kernels.states import IS_OCCUPIED, STATUS_OF_RANK, port_state
 from analytics.table import Table, by_lane
-from telemetry.channels import COMPRESSOR, MACHINE_STATE, PORT, PORT_STATUS, Kind, Role
+from telemetry.channels import COMPRESSOR, MACHINE_STATE, PORT, PORT_STATUS, Role
 from telemetry.columns import is_blank, known
 from telemetry.times import MINUTE_MS
 
@@ -326,7 +335,9 @@ def _fold_metered(
     decided = reg[found.decided[mine]]
     reset = found.verdict[mine] == Verdict.RESET
     glitch = ~reset & (found.end[mine] > found.start[mine] + 1)
-    told = {"resets": reset, "session_resets": reset & _other_session(table, start, end, kind), "glitches": glitch}
+    told = {"resets": reset, "glitches": glitch}
+    if kind is PORT and reset.any():
+        told["session_resets"] = reset & _session_relative(table, start, end, level)
     for column, which in told.items():
         at = decided[which]
         if len(at):
@@ -337,13 +348,21 @@ def _fold_metered(
     _spread(table, start, end, amount, stem, devices, out)
 
 
-def _other_session(table: Table, start: Int64, end: Int64, kind: Kind) -> Mask:
-    """Return where a vehicle came, went, or had another session at the end: a register that falls there counts it."""
-    if kind is not PORT:
-        return np.zeros(len(start), np.bool_)
+def _session_relative(table: Table, start: Int64, end: Int64, level: NDArray[np.float64]) -> Mask:
+    """Return where a register that fell counts the energy of one session: it fell as a session began or ended.
+
+    And it had come no further than a session can. A lifetime register that a meter swap sets to 0 stood higher, or
+    falls while the same vehicle stays or while the port is free.
+    """
     occupied = IS_OCCUPIED[table.state] & (table.state >= 0)
-    other: Mask = (table.session[start] != table.session[end]) | (occupied[start] != occupied[end])
-    return other
+    preparing = table.state == PORT_STATUS.index("Preparing")
+    edge = (
+        (table.session[start] != table.session[end])
+        | (occupied[start] != occupied[end])
+        | (preparing[start] & ~preparing[end])
+    )
+    relative: Mask = edge & (level[start] <= LARGEST_SESSION_KWH)
+    return relative
 
 
 def _reset_amount(

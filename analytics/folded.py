@@ -21,6 +21,8 @@ AMOUNT_SCALE = 1e9
 NEVER = np.iinfo(np.int64).max
 MEASURED_MS = 6 * HOUR_MS
 """A reset is filled by the integral of power or flow only while that lies within this time."""
+LARGEST_SESSION_KWH = 250
+"""No session delivers more (Atlas validation)."""
 
 METERED = {
     "energy_kwh": ("energy", "power_kw", AMOUNT_SCALE / HOUR_MS),

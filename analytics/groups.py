@@ -20,7 +20,7 @@ _SUMS = {
     ),
     "compressed_air": (
         "energy_kwh", "volume_m3", "supplied_m3", "metered_m3", "loaded_h", "unloaded_h", "stopped_h", "known_h",
-        "savings_kwh", "savings_co2_kg", "paired_energy_kwh", "paired_volume_m3",
+        "unaccounted_m3", "savings_kwh", "savings_co2_kg", "paired_energy_kwh", "paired_volume_m3",
     ),
 }
 """Figures that add up over stations."""
@@ -40,7 +40,9 @@ _RATIOS = {
     "compressed_air": {"kwh_per_m3": ("paired_energy_kwh", "paired_volume_m3")},
 }
 """Figure -> (numerator, denominator) among the sums."""
-GROUP_FIGURES = {kind: (*sums, *_RATIOS[kind]) for kind, sums in _SUMS.items()}
+_DERIVED = {"charging": (), "compressed_air": ("kw_per_m3_min", "load_factor")}
+"""Figures made of the others."""
+GROUP_FIGURES = {kind: (*sums, *_RATIOS[kind], *_DERIVED[kind]) for kind, sums in _SUMS.items()}
 """Kind of station -> key figures that a group of them has."""
 
 
@@ -85,6 +87,11 @@ def group_kpis(kind: str, answers: Sequence[KpiAnswer]) -> tuple[float | None, d
         sheet.put(name, sum(known) if len(known) == len(parts) else None, reason)
     for name, (top, bottom) in _RATIOS[kind].items():
         sheet.over(name, sheet.kpis[top], sheet.kpis[bottom], f"{top} or {bottom} is unknown or zero")
+    if kind == "compressed_air":
+        ratio, loaded_h, unloaded_h = (sheet.kpis[n] for n in ("kwh_per_m3", "loaded_h", "unloaded_h"))
+        sheet.put("kw_per_m3_min", None if ratio is None else 60 * ratio, sheet.reasons.get("kwh_per_m3", ""))
+        running_h = None if loaded_h is None or unloaded_h is None else loaded_h + unloaded_h
+        sheet.over("load_factor", loaded_h, running_h, "loaded_h or unloaded_h is unknown or zero")
     covered = [a.coverage for a in answers if a.coverage is not None]
     coverage = sum(covered) / len(covered) if covered else None
     if kind == "charging" and sheet.kpis["window_h"]:

@@ -178,7 +178,7 @@ def _judge_customers(alerts: Alerts, rule: Rule, kpi: str, name: str, window: Wi
     for customer, rows in air.customers:
         key = AlertKey(rule.name, name, "customer", customer.id)
         for time_ms, amount, known_ms in _sums(
-            window, air.times_ms, window_ms, *customer_minutes(air, customer, rows, kpi)
+            window, air.times_ms, window_ms, *customer_minutes(air, rows, kpi)
         ):
             value = amount / NANO if known_ms else None
             evidence = {"customer": customer.id, "window_s": window_ms // 1000}

@@ -48,6 +48,8 @@ class Kept:
         self.layers: list[Layer] = []
         self.since = np.empty(0, np.int64)
         """(devices,) number of the first layer whose rows of the device count."""
+        self.whole_since_ms = np.empty(0, np.int64)
+        """(devices,) all rows of the device from this time on are here, with all their cells."""
         self.gone: list[int] = []
         """Layers that are on disk and no longer here."""
         self._next = 1
@@ -55,7 +57,9 @@ class Kept:
 
     def grow(self, count: int) -> None:
         """Make room for `count` devices."""
-        self.since = np.concatenate([self.since, np.zeros(max(count - len(self.since), 0), np.int64)])
+        more = np.zeros(max(count - len(self.since), 0), np.int64)
+        self.since = np.concatenate([self.since, more])
+        self.whole_since_ms = np.concatenate([self.whole_since_ms, more])
 
     def add(self, table: Table) -> None:
         """Keep sorted rows that none of the kept ones equals."""
@@ -72,9 +76,9 @@ class Kept:
         if len(table):
             self.layers.append(Layer(number, columns or _narrow(table), int(table.time_ms.max()), compacted))
 
-    def restore(self, since: Int64, layers: dict[int, Table]) -> None:
+    def restore(self, since: Int64, whole_since_ms: Int64, layers: dict[int, Table]) -> None:
         """Take what is on disk."""
-        self.since = since
+        self.since, self.whole_since_ms = since, whole_since_ms
         for number, table in sorted(layers.items()):
             self._put(number, table)
             self.layers[-1].saved = True
@@ -114,6 +118,7 @@ class Kept:
         old = [layer for layer in self.layers if layer.compacted or layer.newest_ms < before_ms]
         if old:
             table = self._pull(old, lane_rank)
+            np.maximum.at(self.whole_since_ms, table.device, table.time_ms + 1)
             self._put(max(layer.number for layer in old), needed(table), compacted=True)
 
     def old_rows(self, before_ms: int) -> tuple[int, int]:

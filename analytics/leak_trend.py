@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.kernels.trend import LIMIT, cusum, level_of, step_up
+from analytics.kernels.trend import LIMIT, cusum, free_nights, level_of, step_up
 from analytics.nights import Nights
 from telemetry.times import DAY_MS
 
@@ -36,8 +36,8 @@ NIGHT_SHARE, BALANCE_SHARE = 0.7, 0.2
 """Least spread of a level, of `Nights.spread`: a low end is less sure than a median of a balance."""
 DAY_LOW, DAY_HIGH, DAY_SIGMAS = 0.5, 2.2, 1.5
 """By day a leak shows as much as by night; a meter that drifts or dies shows as much as flows through it."""
-WEEKENDS = ((5, 6), (6, 0))
-"""Weekdays whose mornings may be free of work; Monday 0."""
+MUTE = 2.5
+"""How far the air that a silent meter no longer counts may be from a growth that it explains."""
 ROUGH = 0.1
 """Night work makes the flow restless; a leak adds less than this share of itself to `Nights.spread`."""
 
@@ -91,21 +91,13 @@ def growth_of(nights: Nights, last: int | None = None) -> Growth:
 def _evened(nights: Nights, known: NDArray[np.int64], k: int) -> Float64:
     """Return the night values without the difference between nights of the week and of the weekend.
 
-    Which nights are those of the weekend (Saturday and Sunday, or Sunday and Monday, or none) and how much they differ
-    is learned from the first k known nights. A balance of meters holds no use and stays as it is.
+    It is learned from the first k known nights. A balance of meters holds no use and stays as it is.
     """
     values = nights.base[known]
-    best, spread = values, float(np.abs(values[:k] - np.median(values[:k])).sum())
-    for days in () if nights.balance else WEEKENDS:
-        free = np.isin(nights.weekday[known], days)
-        if free[:k].sum() < 2 or (~free[:k]).sum() < 2:
-            continue
-        offset = float(np.median(values[:k][~free[:k]]) - np.median(values[:k][free[:k]]))
-        evened = values + np.where(free, offset, 0.0)
-        rest = float(np.abs(evened[:k] - np.median(evened[:k])).sum())
-        if rest < spread:
-            best, spread = evened, rest
-    return best
+    if nights.balance:
+        return values
+    free, less = free_nights(values[:k], nights.weekday[known])
+    return values + np.where(free, less, 0.0)
 
 
 def _judged(nights: Nights, known: NDArray[np.int64], k: int) -> Growth:
@@ -131,6 +123,8 @@ def _judged(nights: Nights, known: NDArray[np.int64], k: int) -> Growth:
         return none("no growth beyond the spread of the nights and the meters' repeatability")
     if sums[-1] <= LIMIT or (values[k:][-2:] < level + growth / 2).any():
         return none("the last nights are not both above the level before")
+    if growth / MUTE < float(nights.silent[after[-2:]].max()) < growth * MUTE:
+        return none("a customer's meter shows nothing any more, and about as much is missing: look at the meter")
     refuse = nights.refusal or partial(_not_a_leak, nights)
     refused = refuse(before, after[-3:], growth, flow)
     if refused:

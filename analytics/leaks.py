@@ -3,23 +3,28 @@
 `base_flow` (non-production flow): the low end of 5-minute mean flows in hours without production. `mass_balance`:
 what the supply delivers and no meter counts. Both need a known supply flow. `load_cycles`: how long fixed-speed
 machines are loaded in idle hours; it needs no flow meter. `pressure_decay`: how fast the pressure falls while no
-machine delivers. `night_trend`: what has been added since the nights before; it is no level and is fused into none.
+machine delivers. `night_trend` and `hour_of_week`: what has been added since the nights before, and since earlier
+weeks; they are no level and are fused into none.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.air import AirMinutes, air_minutes
+from analytics.air import AirMinutes, Side, air_minutes
 from analytics.figures import round_figure
+from analytics.kernels.grid import ratio
 from analytics.kernels.intervals import Int64, contains
 from analytics.kernels.leakage import cycle_share, hole_mm, smallest_leak, whole_cycles
 from analytics.kernels.quantile import block_means, quantile, quantile_range
+from analytics.kernels.trend import free_nights
 from analytics.leak_decay import REFERENCE_BAR, Decay, pressure_decay
+from analytics.leak_estimate import Estimate
 from analytics.leak_trend import Growth, growth_of
-from analytics.nights import Nights, header_bar, places
+from analytics.leak_weekly import hour_of_week
+from analytics.nights import Nights, header_bar, morning_weekdays, places, purge_free, quiet_hours
 from analytics.tariff import price_per_kwh
 from analytics.window import Window
 from telemetry.calendar import parse_hours
@@ -33,8 +38,8 @@ BASE_QUANTILE = 0.10
 BLOCK_MS = 5 * MINUTE_MS
 BLOCKS_NEEDED = 12
 """An hour of idle flow; fewer blocks tell nothing."""
-DEFAULT_IDLE = "00:00-05:00"
-"""Quiet hours of a station that declares none, local time."""
+TYPE_SHARE = 0.2
+"""Nights of the weekend count as another type where they differ by more than this share of a usual night."""
 METER_ERROR = 0.02
 """Error of one flow meter, as a fraction of its flow."""
 RATED_FLOW_ERROR = 0.10
@@ -43,36 +48,6 @@ CYCLES_NEEDED = 3
 """Whole cycles from which they tell more than the share of time: a window cuts through its first and last one."""
 CYCLES_SHOWN = NIGHTS_SHOWN = 10
 YEAR_MIN = 525_600
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What one method says."""
-
-    method: str
-    leak_m3_min: float | None
-    """None where the method is not usable."""
-    low: float | None
-    high: float | None
-    """With `low`: about 95 %."""
-    place: str
-    """`network` or `customer:{id}`."""
-    reason: str
-    """Why it is not usable, or what it stands on."""
-    inputs: dict[str, Any] = field(default_factory=dict)
-
-    def item(self) -> dict[str, Any]:
-        """Return the estimate as `GET /leaks` lists it."""
-        return {
-            "method": self.method,
-            "leak_m3_min": self.leak_m3_min,
-            "low": self.low,
-            "high": self.high,
-            "place": self.place,
-            "usable": self.leak_m3_min is not None,
-            "reason": self.reason,
-            "inputs": self.inputs,
-        }
 
 
 def leaks_of(window: Window) -> dict[str, Any]:
@@ -94,6 +69,7 @@ def leaks_of(window: Window) -> dict[str, Any]:
             "low": None if fused is None else fused.low,
             "high": None if fused is None else fused.high,
             "share": None if leak is None or not flow else round_figure(leak / flow),
+            "smallest_m3_min": None if fused is None else fused.inputs["smallest_m3_min"],
             "hole_mm": None if leak is None else leak_hole_mm(air, leak),
             "kwh_per_year": kwh_per_year,
             "money_per_year": money,
@@ -103,7 +79,8 @@ def leaks_of(window: Window) -> dict[str, Any]:
             "reason": "no method is usable in this window" if fused is None else fused.reason,
         },
         "methods": [e.item() for e in [*estimates, *(_trend(n, g) for n, g in trends)]]
-        + ([] if trends else [_trend(None, Growth(float("nan"), "no quiet night is known in the window")).item()]),
+        + ([] if trends else [_trend(None, Growth(float("nan"), "no quiet night is known in the window")).item()])
+        + [e.item() for e in hour_of_week(air)],
     }
 
 
@@ -123,9 +100,9 @@ def _trend(nights: Nights | None, growth: Growth) -> Estimate:
                     inputs)
 
 
-def _decay(air: AirMinutes) -> Estimate:
-    text, idle, _ = _idle(air)
-    found = pressure_decay(air, idle)
+def _decay(air: AirMinutes, idle: "_Idle") -> Estimate:
+    text = idle.text
+    found = pressure_decay(air, idle.inside)
     if not isinstance(found, Decay):
         return Estimate("pressure_decay", None, None, None, "network", found, {"idle_hours": text})
     inputs = {"idle_hours": text, "falls": found.falls, "minutes": found.minutes, "bar_per_min": found.bar_per_min,
@@ -135,9 +112,19 @@ def _decay(air: AirMinutes) -> Estimate:
                     "fall of the pressure in the receiver while no machine delivers", inputs)
 
 
-def leak_estimates(air: AirMinutes) -> list[Estimate]:
-    """Return what every method for the present level says of the window, usable or not."""
-    return [_base_flow(air), *_customers_base_flow(air), _mass_balance(air), _load_cycles(air), _decay(air)]
+def leak_estimates(air: AirMinutes, quiet: tuple[str, str] | None = None) -> list[Estimate]:
+    """Return what every method for the present level says of the window, usable or not.
+
+    Parameters
+    ----------
+    air
+        The window.
+    quiet
+        `quiet_hours` of a longer window, which learns more; None: its own.
+    """
+    idle = _idle(air, *(quiet or quiet_hours(air)))
+    return [_base_flow(air, idle), *_customers_base_flow(air, idle), _mass_balance(air), _load_cycles(air, idle),
+            _decay(air, idle)]
 
 
 def fuse(estimates: list[Estimate], *, idle_declared: bool) -> Estimate | None:
@@ -157,7 +144,7 @@ def fuse(estimates: list[Estimate], *, idle_declared: bool) -> Estimate | None:
         metered = sum(e.leak_m3_min or 0.0 for e in customers)
         behind = largest is not None and metered > 0.5 * (base.leak_m3_min or 0.0)
         place = largest.place if behind and largest is not None else "network"
-        return Estimate("fused", base.leak_m3_min, base.low, base.high, place, "base_flow")
+        return Estimate("fused", base.leak_m3_min, base.low, base.high, place, "base_flow", _smallest([base]))
     values = np.array([e.leak_m3_min for e in network], np.float64)
     lows, highs = (np.array([getattr(e, n) for e in network], np.float64) for n in ("low", "high"))
     # No range is believed to be narrower than one meter's error.
@@ -169,66 +156,100 @@ def fuse(estimates: list[Estimate], *, idle_declared: bool) -> Estimate | None:
     if len(network) == 1:
         low, high = float(lows[0]), float(highs[0])
     names = " and ".join(e.method for e in network)
-    return Estimate("fused", round_figure(mean), round_figure(low), round_figure(high), "network", names)
+    return Estimate("fused", round_figure(mean), round_figure(low), round_figure(high), "network", names,
+                    _smallest(network))
 
 
-def _idle(air: AirMinutes) -> tuple[str, NDArray[np.bool_], Int64]:
-    """Return the idle hours as text, which minutes lie in them, and where each idle time (at most a day) begins."""
+def _smallest(estimates: list[Estimate]) -> dict[str, Any]:
+    """Return the smallest leak that the best of the methods' meters could show; a method without meters has none."""
+    found = [e.inputs["smallest_m3_min"] for e in estimates if "smallest_m3_min" in e.inputs]
+    return {"smallest_m3_min": min(found, default=None)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Idle:
+    """When a station is idle."""
+
+    text: str
+    origin: str
+    """As of `quiet_hours`."""
+    inside: NDArray[np.bool_]
+    """(times,) which minutes lie in idle hours."""
+    spans: Int64
+    """(n, 2) each idle time, cut into days."""
+
+
+def _idle(air: AirMinutes, text: str, origin: str) -> _Idle:
     window = air.window
-    text = window.station.idle_hours or DEFAULT_IDLE
     hours = parse_hours(text).intervals(window.from_ms, window.to_ms, window.station.zone)
-    starts = [np.arange(a, b, DAY_MS) for a, b in hours.tolist()]
-    return text, contains(hours, air.times_ms), np.concatenate([np.empty(0, np.int64), *starts])
+    spans = [(t, min(t + DAY_MS, b)) for a, b in hours.tolist() for t in range(a, b, DAY_MS)]
+    return _Idle(text, origin, contains(hours, air.times_ms), np.array(spans, np.int64).reshape(-1, 2))
 
 
-def _low_flow(air: AirMinutes, rate: Float64, cover_ms: Int64, place: str, note: str) -> Estimate:
-    """Return the base flow of a rate [m3/min]: the mean of its low ends in each idle time of the window.
+def _low_flow(air: AirMinutes, idle: _Idle, sides: list[Side], place: str, note: str) -> Estimate:
+    """Return the base flow of a side, or of the first less the second: the mean of its low ends in each idle time.
 
     One low end of a whole window would be that of its best night: a leak that opens in the middle would not show.
     """
-    text, idle, starts_ms = _idle(air)
-    weight = np.where(idle, cover_ms, 0).astype(np.float64)
-    block_ms, means, covered_ms = block_means(air.times_ms, rate, weight, BLOCK_MS)
+    rates, covers = [s.rate_per_min for s in sides], [s.shortest_ms for s in sides]
+    weight = np.where(idle.inside & purge_free(air), np.minimum.reduce(covers), 0).astype(np.float64)
+    block_ms, means, covered_ms = block_means(air.times_ms, rates[0] - sum(rates[1:]), weight, BLOCK_MS)
     enough = covered_ms >= BLOCK_MS / 2
     block_ms, means = block_ms[enough], means[enough]
-    night = np.searchsorted(starts_ms, block_ms + BLOCK_MS - 1, "right")
-    nights = [m for n in np.unique(night).tolist() if len(m := means[night == n]) >= BLOCKS_NEEDED] or [means]
-    inputs = {"idle_hours": text, "declared": air.window.station.idle_hours is not None, "blocks": len(means)}
+    night = np.searchsorted(idle.spans[:, 0], block_ms + BLOCK_MS - 1, "right") - 1
+    whole = [n for n in np.unique(night).tolist() if (night == n).sum() >= BLOCKS_NEEDED]
+    nights = [means[night == n] for n in whole] or [means]
+    inputs = {"idle_hours": idle.text, "idle_hours_from": idle.origin, "declared": idle.origin == "declared",
+              "blocks": len(means)}
     if len(means) < BLOCKS_NEEDED:
-        reason = (f"{len(means)} five-minute means of flow in idle hours ({text} local time), {BLOCKS_NEEDED} needed: "
-                  "ask for a window that holds a night")
+        reason = (f"{len(means)} five-minute means of flow in idle hours ({idle.text} local time), {BLOCKS_NEEDED} "
+                  "needed: ask for a window that holds a night")
         return Estimate("base_flow", None, None, None, place, reason, inputs)
     levels = np.array([(quantile(m, BASE_QUANTILE), *quantile_range(m, BASE_QUANTILE)) for m in nights])
-    inputs["nights"] = len(nights)
+    if whole and not inputs["declared"] and len(sides) == 1:
+        levels = levels[_quieter(levels[:, 0], morning_weekdays(air, idle.spans[whole]))]
+    inputs["nights"] = len(levels)
     inputs["last_nights_m3_min"] = [round_figure(max(0.0, v)) for v in levels[-NIGHTS_SHOWN:, 0].tolist()]
+    inputs["smallest_m3_min"] = round_figure(_seen_by(sides, weight > 0))
     leak, low, high = (round_figure(max(0.0, v)) for v in levels.mean(axis=0).tolist())
     return Estimate("base_flow", leak, low, high, place, note, inputs)
 
 
-def _base_flow(air: AirMinutes) -> Estimate:
+def _quieter(values: Float64, weekday: Int64) -> NDArray[np.bool_]:
+    """Return which nights are of the quieter type, where the week and the weekend differ; else all."""
+    free, less = free_nights(values, weekday)
+    if abs(less) <= TYPE_SHARE * float(np.median(values)):
+        return np.ones(len(values), np.bool_)
+    return free if less > 0 else ~free
+
+
+def _seen_by(sides: list[Side], minutes: NDArray[np.bool_]) -> float:
+    """Return the smallest leak that the meters of these sides could show in the chosen times [m3/min]."""
+    flows = [ratio(s.amount_n[:, minutes].sum(axis=1), s.covered_ms[:, minutes].sum(axis=1), MINUTE_MS / 1e9)
+             for s in sides]
+    return smallest_leak(np.nan_to_num(np.concatenate(flows)), METER_ERROR)
+
+
+def _base_flow(air: AirMinutes, idle: _Idle) -> Estimate:
     if not air.supply.any_amount:
         return Estimate("base_flow", None, None, None, "network", _no_flow(air))
-    rate, cover_ms = air.supply.rate_per_min, air.supply.shortest_ms
-    if air.window.station.idle_hours is not None:
-        return _low_flow(air, rate, cover_ms, "network", "all air supplied in the declared idle hours")
+    if idle.origin == "declared":
+        return _low_flow(air, idle, [air.supply], "network", "all air supplied in the declared idle hours")
     if not air.meters.devices:
-        return _low_flow(air, rate, cover_ms, "network",
-                         "all air supplied in the assumed idle hours; list meters or idle_hours to tell use from leaks")
-    return _low_flow(air, rate - air.meters.rate_per_min, np.minimum(cover_ms, air.meters.shortest_ms), "network",
-                     "air that no meter counts, in the assumed idle hours")
+        return _low_flow(air, idle, [air.supply], "network", f"all air supplied in the {idle.origin} idle hours; "
+                         "list meters or idle_hours to tell use from leaks")
+    return _low_flow(air, idle, [air.supply, air.meters], "network",
+                     f"air that no meter counts, in the {idle.origin} idle hours")
 
 
-def _customers_base_flow(air: AirMinutes) -> list[Estimate]:
+def _customers_base_flow(air: AirMinutes, idle: _Idle) -> list[Estimate]:
     """Return the idle flow of each customer; only declared idle hours make it leakage."""
-    if air.window.station.idle_hours is None:
+    if idle.origin != "declared":
         return []
-    found = []
-    for customer, rows in air.customers:
-        side = air.meters.only(rows)
-        if side.any_amount:
-            found.append(_low_flow(air, side.rate_per_min, side.shortest_ms, f"customer:{customer.id}",
-                                   "all air of this customer in the declared idle hours"))
-    return found
+    sides = [(customer, air.meters.only(rows)) for customer, rows in air.customers]
+    return [_low_flow(air, idle, [side], f"customer:{customer.id}",
+                      "all air of this customer in the declared idle hours")
+            for customer, side in sides if side.any_amount]
 
 
 def _mass_balance(air: AirMinutes) -> Estimate:
@@ -241,7 +262,8 @@ def _mass_balance(air: AirMinutes) -> Estimate:
         return unusable("no customer's meter is listed or seen")
     if air.meters.never_known:
         return unusable(f"no flow or volume in the window from {', '.join(air.meters.never_known)}")
-    cover_ms = np.minimum(air.supply.shortest_ms, air.meters.shortest_ms)
+    both_ms = np.minimum(air.supply.shortest_ms, air.meters.shortest_ms)
+    cover_ms = np.where(purge_free(air), both_ms, 0)
     known = cover_ms > 0
     minutes = int(cover_ms.sum()) / MINUTE_MS
     if minutes < 60:
@@ -249,11 +271,11 @@ def _mass_balance(air: AirMinutes) -> Estimate:
     stored_m3 = _stored_m3(air, known)
     supplied_m3, metered_m3 = air.supply.over(known), air.meters.over(known)
     leak = (supplied_m3 - metered_m3 - stored_m3) / minutes
-    flows = np.concatenate([s.amount_n[:, known].sum(axis=1) for s in (air.supply, air.meters)]) / 1e9 / minutes
-    half = smallest_leak(flows, METER_ERROR)
+    half = _seen_by([air.supply, air.meters], known)
     inputs = {"smallest_m3_min": round_figure(half), "supplied_m3": round_figure(supplied_m3),
               "metered_m3": round_figure(metered_m3), "stored_m3": round_figure(stored_m3),
-              "minutes": round_figure(minutes), "meter_error": METER_ERROR}
+              "minutes": round_figure(minutes),
+              "purge_minutes": round_figure(int((both_ms - cover_ms).sum()) / MINUTE_MS), "meter_error": METER_ERROR}
     low, value, high = (round_figure(max(0.0, v)) for v in (leak - half, leak, leak + half))
     return Estimate("mass_balance", value, low, high, "network", "air that no meter counts", inputs)
 
@@ -270,7 +292,7 @@ def _stored_m3(air: AirMinutes, known: NDArray[np.bool_]) -> float:
     return receiver_m3 * float(np.nansum(np.diff(pressure_bar)[adjacent]))
 
 
-def _load_cycles(air: AirMinutes) -> Estimate:
+def _load_cycles(air: AirMinutes, idle: _Idle) -> Estimate:
     """Return the air that fixed-speed machines deliver in declared idle hours: rated flow x share of time loaded."""
     def unusable(reason: str) -> Estimate:
         return Estimate("load_cycles", None, None, None, "network", reason)
@@ -282,12 +304,11 @@ def _load_cycles(air: AirMinutes) -> Estimate:
     if not listed or unfit:
         return unusable("needs listed compressors with rated_flow_m3_min and control fixed"
                         + (f": not so {', '.join(unfit)}" if unfit else ""))
-    text, idle, _ = _idle(air)
-    names = list(listed)
-    states = np.array([air.sums("compressor", names, f"{s}_ms")[:, idle] for s in MACHINE_STATE])
+    text, names = idle.text, list(listed)
+    states = np.array([air.sums("compressor", names, f"{s}_ms")[:, idle.inside] for s in MACHINE_STATE])
     every = (states.sum(axis=0) > 0).all(axis=0)
     known_ms = states[:, :, every].sum(axis=(0, 2))
-    minutes = int(air.width_ms[idle][every].sum()) // MINUTE_MS
+    minutes = int(air.width_ms[idle.inside][every].sum()) // MINUTE_MS
     if minutes < 60:
         return unusable(f"{minutes} idle minutes in which the state of every compressor is known, 60 needed")
     loaded = states[MACHINE_STATE.index("loaded")][:, every].sum(axis=1) / known_ms

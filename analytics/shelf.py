@@ -240,6 +240,8 @@ class Shelf:
         old = late.time_ms < tail_start[late.device]
         region_end = np.full(len(self.newest_ms), LONG_AGO)
         np.maximum.at(region_end, late.device[old], self.regions.end_of(late.device[old], late.time_ms[old]))
+        # What a backlog says last may hold on beyond its gap.
+        region_end[region_end >= self.kept.whole_since_ms] = NEVER
         device, time_ms = after.device, after.time_ms
         changed: Mask = (time_ms >= earliest[device]) & (
             (time_ms <= region_end[device]) | (time_ms >= tail_start[device])

@@ -145,7 +145,9 @@ def _restore_kind(
             texts, body = msgspec.msgpack.decode(data)
             table = table_of(decode_arrays(body), kind)
             layers[int(key[len(beginning):])] = _renumbered(table, kind, _renumber(engine, texts))
-    shelf.kept.restore(arrays["since"], layers)
+    # A data directory of before does not say what is whole.
+    whole_since_ms = arrays.get("whole_since", shelf.newest_ms + 1)
+    shelf.kept.restore(arrays["since"], whole_since_ms, layers)
 
 
 def _renumber(engine: Engine, texts: list[tuple[int, str]]) -> Int64:
@@ -168,6 +170,7 @@ def _encode_kind(one: KindState) -> bytes:
         "lane_device": np.array(one.lanes.device, np.int64),
         "lane_connector": np.array(one.lanes.connector, np.int64),
         "since": shelf.kept.since,
+        "whole_since": shelf.kept.whole_since_ms,
         "region_device": shelf.regions.device,
         "region_start": shelf.regions.start_ms,
         "region_end": shelf.regions.end_ms,

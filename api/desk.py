@@ -92,10 +92,12 @@ class Desk:
         self._base_url = base_url.rstrip("/")
         self.routes = routes or Routes()
         path.parent.mkdir(parents=True, exist_ok=True)
+        # It holds the secrets of endpoints; SQLite gives a new -wal and -shm the rights that the file has by then.
+        path.touch(mode=0o600)
+        for file in (path, *path.parent.glob(f"{path.name}-*")):
+            file.chmod(0o600)
         self._db = opener(path, durable=True)
         check_version(self._db, path)
-        # It holds the secrets of endpoints.
-        path.chmod(0o600)
         self._lock = threading.Lock()
         self._local = threading.local()
         with self.write() as db:

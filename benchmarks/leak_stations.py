@@ -31,7 +31,8 @@ class Event:
     """What happens to a station after ten days."""
 
     what: str
-    """leak, or a nuisance: quiet, demand, night_shift, holiday, drift, dead_meter, purge, vent, season."""
+    """leak, or a nuisance: quiet, demand, night_shift, holiday, drift, dead_meter, mended_meter (after five
+    days), purge, vent, season."""
     share: float = 0.0
     """Size of a leak, of the mean flow."""
     side: str = "network"
@@ -52,7 +53,7 @@ class Made:
     """(days,) size at the end of each quiet night [m3/min]."""
 
 
-def _wander(rng: np.random.Generator, n: int, size: float, minutes: float) -> Float64:
+def wander(rng: np.random.Generator, n: int, size: float, minutes: float) -> Float64:
     """Return smooth noise of so many minutes' memory."""
     knots = rng.normal(0, size, max(2, int(n / minutes) + 2))
     return np.interp(np.arange(n) / minutes, np.arange(len(knots)), knots)
@@ -66,7 +67,7 @@ def make(seed: int, event: Event) -> Made:  # noqa: PLR0915 - one station, told 
     weekday = minute // DAY % 7
     start = BEFORE_D * DAY + int(rng.uniform(0, DAY))
     after = minute >= start
-    pressure = 6.6 + 0.15 * np.sin(2 * np.pi * hour / 24) + _wander(rng, N, 0.08, 20)
+    pressure = 6.6 + 0.15 * np.sin(2 * np.pi * hour / 24) + wander(rng, N, 0.08, 20)
     relative = (pressure + 1.013) / 7.613
     flows = np.empty((CUSTOMERS, N))
     victim = int(rng.integers(CUSTOMERS))
@@ -78,13 +79,13 @@ def make(seed: int, event: Event) -> Made:  # noqa: PLR0915 - one station, told 
         shape *= np.where((hour > 12) & (hour < 12.8), 0.7, 1.0)
         shape *= np.where(weekday < 5, 1.0, np.where(weekday == 5, rng.choice([0.1, 0.6, 1.0]), 0.1))
         days = np.repeat(rng.lognormal(0, 0.06, DAYS), DAY)
-        use = size[c] * shape * days * np.maximum(0, 1 + _wander(rng, N, 0.08, 45) + rng.normal(0, 0.06, N))
+        use = size[c] * shape * days * np.maximum(0, 1 + wander(rng, N, 0.08, 45) + rng.normal(0, 0.06, N))
         if event.what == "demand" and c == victim:
             use = np.where(after & (hour >= first) & (hour < end), 1.5 * use, use)
         if event.what == "night_shift" and c == victim:
             more = (hour >= 22) | (hour < first)
             use += np.where(after & more & (weekday < 5),
-                            0.5 * size[c] * (1 + _wander(rng, N, 0.1, 45) + rng.normal(0, 0.06, N)), 0)
+                            0.5 * size[c] * (1 + wander(rng, N, 0.1, 45) + rng.normal(0, 0.06, N)), 0)
         if event.what == "holiday":
             use = np.where(after & (minute < start + 5 * DAY), 0.1 * use, use)
         if event.what == "season":
@@ -110,8 +111,8 @@ def make(seed: int, event: Event) -> Made:  # noqa: PLR0915 - one station, told 
         rng.normal(0, 0.0015, (CUSTOMERS + 1, DAYS)), DAY, axis=1)
     if event.what == "drift":
         gain[victim] -= 0.05 * np.clip((minute - start) / (5 * DAY), 0, 1)
-    if event.what == "dead_meter":
-        gain[victim, start:] = 0
+    if event.what in ("dead_meter", "mended_meter"):
+        gain[victim, start:start + 5 * DAY if event.what == "mended_meter" else N] = 0
     shown = np.vstack([flows, flows.sum(axis=0) + lost]) * gain * (1 + rng.normal(0, 0.003, (CUSTOMERS + 1, N)))
     nights = growth[[d * DAY + 299 for d in range(DAYS)]]
     window = _window(shown, pressure, declared=bool(rng.integers(2)))

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -48,6 +47,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 def backup(data: Path, target: Path) -> Manifest:
     """Copy a data directory, in use or not, into one tar file, which appears when it is complete.
 
+    Only its owner may read it: it holds the secrets of webhooks. A backup that was killed leaves `{target}.part` and
+    `{target}.parts`; the next one to the same target takes them away.
+
     Raises
     ------
     StoreError
@@ -62,13 +64,15 @@ def backup(data: Path, target: Path) -> Manifest:
     sums: dict[str, str] = {}
     journal_id = ""
     unfinished = target.with_name(target.name + ".part")
+    staging = target.with_name(target.name + ".parts")
     try:
-        with (
-            TemporaryDirectory(dir=target.absolute().parent, prefix=".voltair-backup-") as staging,
-            tarfile.open(unfinished, "w") as tar,
-        ):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=0o700)
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)
+        with tarfile.open(unfinished, "w") as tar:
             for name, source in _sources(data):
-                copy = Path(staging) / Path(name).name
+                copy = staging / Path(name).name
                 with closing(sqlite3.connect(copy)) as into:
                     source.backup(into)  # one snapshot; the role goes on writing
                     if name.startswith("journal/") and Path(name).stem.isdigit():
@@ -93,6 +97,8 @@ def backup(data: Path, target: Path) -> Manifest:
         unfinished.unlink(missing_ok=True)
         msg = f"{data} cannot be copied to {target}: {error}; see free space and rights there"
         raise StoreError(msg) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
     return manifest
 
 

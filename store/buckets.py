@@ -13,7 +13,8 @@ Column names
 `energy_estimated_n`              the part of `energy_n` spread over an offline gap
 `energy_resets`, `volume_resets`  resets of the register, in the minute of the value that decided them;
                                   `energy_glitches`, `volume_glitches`: falls that came back
-`energy_session_resets`           port: those resets at which a vehicle came, went or began another session
+`energy_session_resets`           port: those of them at which a session began or ended, from a value that one session
+                                  can reach (250 kWh): the register is taken as relative to the session
 `energy_unloaded_n`               compressor: energy of intervals that began in unloaded, loading or unloading
 `volume_n`, `volume_ms`, `volume_estimated_n`   as energy, in 10^-9 m3
 `lock_failures`                   port: how often a connector began to report a failure of its lock

@@ -119,7 +119,7 @@ class AnalyticsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     lateness: str = ""
     """Watermark = now - lateness; empty: 1 s live, 24 h in event mode."""
     keep_1m: str = "90d"
-    """Minute buckets stay this long in state.db."""
+    """Minute buckets stay this long in state.db. Not in this release: they stay for ever, whatever is said here."""
     rules: str = ""
     """A rule file that adds to the shipped rules or overrides them."""
 

@@ -136,9 +136,14 @@ def _item(
     change = bool((best.run != running).any())
     en = f"Run {' + '.join(names) or 'no machine'}: {best.total_kw:.0f} kW for {demand:.1f} m3/min"
     zh = f"运行 {' + '.join(names) or '无'}：{demand:.1f} m3/min 需 {best.total_kw:.0f} kW"
-    if change and saving_kw is not None:
+    if change and saving_kw is not None and saving_kw >= 0:
         en += f", {saving_kw:.0f} kW less than now"
         zh += f"，比现在少 {saving_kw:.0f} kW"
+    elif change and saving_kw is not None:
+        en += (f", {-saving_kw:.0f} kW more than now: what runs does not cover the forecast of {forecast:.1f} m3/min"
+               + (" and the loss of its largest machine" if reserved else ""))
+        zh += (f"，比现在多 {-saving_kw:.0f} kW：当前机组不能覆盖预测用气 {forecast:.1f} m3/min"
+               + ("及最大一台停机" if reserved else ""))
     return {
         "text": {"en": en + ".", "zh": zh + "。"},
         "change": change,

@@ -6,6 +6,7 @@ import numpy as np
 
 from analytics.air import AirMinutes
 from analytics.counted import counted
+from analytics.customers import branch_end_bar
 from analytics.figures import round_figure
 from analytics.kernels.quantile import quantile
 from analytics.kernels.thermo import isentropic_kwh_per_m3
@@ -30,10 +31,8 @@ def pressure_advice(air: AirMinutes) -> dict[str, Any] | str:
         return "contract_pressure_bar is missing: set it in stations.toml"
     header = mean_known(air.means("air_main", counted(air.window, "air_main"), "pressure_bar"))
     ends: dict[str, float] = {}
-    for customer in station.customers:
-        meters = [m.id for m in customer.spans()]
-        each = air.means("air_meter", meters, "pressure_bar")
-        lowest = np.fmin.reduce(each, axis=0) if len(each) else np.empty(0)
+    for customer, rows in air.customers:
+        lowest = branch_end_bar(air, rows)
         if (~np.isnan(lowest)).sum() >= LEAST_MINUTES:
             ends[customer.id] = quantile(lowest, 0.05)
     if (~np.isnan(header)).sum() < LEAST_MINUTES:

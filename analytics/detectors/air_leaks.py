@@ -10,8 +10,9 @@ from analytics.air import air_minutes
 from analytics.detectors.signal import Detector, Signal
 from analytics.figures import round_figure
 from analytics.leak_trend import growth_of
+from analytics.leak_weekly import hour_of_week
 from analytics.leaks import YEAR_MIN, leak_estimates, leak_hole_mm
-from analytics.nights import places
+from analytics.nights import places, quiet_hours
 from analytics.tariff import price_per_kwh
 from analytics.window import Window
 from telemetry.times import DAY_MS, format_time
@@ -40,7 +41,8 @@ def leak_growth(window: Window, _from_ms: int, to_ms: int) -> Signal:
             "growth_per_week_m3_min": growth.per_week_m3_min, **_cost(window, growth.leak_m3_min),
         }
         evidence = {name: round_figure(value) for name, value in evidence.items() if np.isfinite(value)}
-        methods = {f"{e.method} {e.place}": e.leak_m3_min for e in leak_estimates(air_minutes(last_day))}
+        estimates = [*leak_estimates(air_minutes(last_day), quiet_hours(air)), *hour_of_week(air)]
+        methods = {f"{e.method} {e.place}": e.leak_m3_min for e in estimates}
         return evidence | {
             "place": nights.place, "hole_mm": leak_hole_mm(air, growth.leak_m3_min),
             "since": format_time(growth.since_ms or to_ms), "reason": growth.reason,

@@ -93,7 +93,9 @@ def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
     listed = window.station.listed("compressor")
     fixed = np.array([getattr(listed.get(d), "control", None) == "fixed" for d in m.devices("compressor")], np.bool_)
     loaded = (m.in_state("loaded") >= WHOLE_MS) & fixed[:, None]
-    current = np.where(loaded, m.mean("compressor", "motor_current_a"), np.nan)
+    # The way to the first value of the next state is no loaded current: the mean stays among the minute's own values.
+    least, most = (m.end("compressor", f"motor_current_a_{end}") for end in ("min", "max"))
+    current = np.where(loaded, np.fmin(np.fmax(m.mean("compressor", "motor_current_a"), least), most), np.nan)
     own_bar = m.mean("compressor", "discharge_pressure_bar")
     pressure = np.where(loaded, np.where(own_bar > DEAD_BAR, own_bar, m.header_bar()), np.nan)
     minute = m.times_ms // MINUTE_MS
@@ -140,6 +142,7 @@ MACHINES: Mapping[str, Detector] = {
     **{d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
        for d in (short_cycling, unloaded_running, overheating, filter_clogged)},
     "motor_current": Detector(motor_current, USUAL_MS + HOUR_MS, columns=(
+        "motor_current_a_min", "motor_current_a_max",
         *(f"{s}_ms" for s in MACHINE_STATE),
         *(f"{g}_{e}" for g in ("motor_current_a", "discharge_pressure_bar", "pressure_bar") for e in ("i", "ms")))),
 }

@@ -64,7 +64,7 @@ class Minutes:
 
     def mean(self, kind: str, gauge: str) -> Float64:
         """Return (devices, minutes) of the means of a gauge; power and flow also from their registers."""
-        found = ratio(self.sums(kind, f"{gauge}_i"), self.sums(kind, f"{gauge}_ms"), 1e-6)
+        found = ratio(self.sums(kind, f"{gauge}_i"), self.sums(kind, f"{gauge}_ms")) / 1e6
         stem, scale = {"power_kw": ("energy", HOUR_MS / 1e9), "flow_m3_min": ("volume", MINUTE_MS / 1e9)}.get(
             gauge, ("", 0.0))
         if stem:

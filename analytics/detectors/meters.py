@@ -17,10 +17,13 @@ COMPARED_KWH = 1.0
 
 
 def meter_reset(window: Window, from_ms: int, _to_ms: int, kind: str = "port") -> Signal:
-    """Find how often the energy register began anew in the last hour; falls that came back at once are no reset."""
+    """Find how often the energy register began anew in the last hour.
+
+    Falls that came back at once are no reset, and a register that begins anew with each session does so by design.
+    """
     minutes = minutes_of(window, kind)
-    resets = rolled(minutes.sums("energy_resets"), RECENT_MIN)
     relative = rolled(minutes.sums("energy_session_resets"), RECENT_MIN)
+    resets = rolled(minutes.sums("energy_resets"), RECENT_MIN) - relative
     glitches = rolled(minutes.sums("energy_glitches"), RECENT_MIN)
     return minutes.signal(resets.astype(np.float64), from_ms, lambda i, j: {
         "resets_in_1h": int(resets[i, j]), "session_resets_in_1h": int(relative[i, j]),

@@ -50,7 +50,7 @@ class Minutes:
 
     def mean(self, gauge: str) -> Float64:
         """Return the 1-minute means of a gauge as a table, NaN where it is not known."""
-        return ratio(self.sums(f"{gauge}_i"), self.sums(f"{gauge}_ms"), 1e-6)
+        return ratio(self.sums(f"{gauge}_i"), self.sums(f"{gauge}_ms")) / 1e6
 
     def power_kw(self) -> Float64:
         """Return the mean power: of the gauge, else of the register where that is not spread over a silence."""

@@ -7,6 +7,7 @@ import numpy as np
 from analytics.detectors.minutes import Minutes, minutes_of, number
 from analytics.detectors.signal import Float64, Signal
 from analytics.detectors.stays import count_of, last_of, sessions_in
+from analytics.folded import LARGEST_SESSION_KWH
 from analytics.sessions import SUCCESS_KWH, Session
 from analytics.window import Window
 from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
@@ -14,7 +15,6 @@ from telemetry.times import DAY_MS, HOUR_MS, MINUTE_MS
 LONGEST_H = 48
 """No stay is longer (Atlas validation, 2,880 min)."""
 LONGEST_CHARGING_H = 24
-LARGEST_KWH = 250
 
 
 def zero_energy_sessions(window: Window, from_ms: int, _to_ms: int) -> Signal:
@@ -43,16 +43,17 @@ def session_over_long(window: Window, from_ms: int, _to_ms: int) -> Signal:
         row = place.get(one.port)
         if row is None:
             continue
-        first, last = np.searchsorted(ends_ms, (one.start_ms, one.end_ms or window.to_ms), "right")
+        end_ms = one.end_ms or window.to_ms
+        first, last = np.searchsorted(ends_ms, (one.start_ms, end_ms), "right")
         # What a session had at an earlier minute is what it has now without what came since.
         now = slice(first, last)
-        end = min(int(last), minutes.shape[1])
+        end = np.searchsorted(ends_ms, end_ms, "left")
         hours[row, now] = (ends_ms[now] - one.start_ms) / HOUR_MS
         charging_h[row, now] = one.charging_s / 3600 - (
             charging_after[row, now] - charging_after[row, end]
         ) / HOUR_MS
         energy_kwh[row, now] = (one.energy_kwh or 0.0) - (energy_after[row, now] - energy_after[row, end]) / 1e9
-    value = np.max([hours / LONGEST_H, charging_h / LONGEST_CHARGING_H, energy_kwh / LARGEST_KWH], axis=0)
+    value = np.max([hours / LONGEST_H, charging_h / LONGEST_CHARGING_H, energy_kwh / LARGEST_SESSION_KWH], axis=0)
     return minutes.signal(value, from_ms, lambda i, j: {
         "session_h": number(hours[i, j]), "charging_h": number(charging_h[i, j]),
         "energy_kwh": number(energy_kwh[i, j]),

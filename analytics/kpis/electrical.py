@@ -22,7 +22,7 @@ def mean_of(rows: Buckets, gauge: str) -> Float64:
     """Return the mean of a gauge in each row, in its unit; NaN where it is not known."""
     if f"{gauge}_ms" not in rows.columns:
         return np.full(len(rows), np.nan)
-    return ratio(rows.get(f"{gauge}_i"), rows.columns[f"{gauge}_ms"], 1e-6)
+    return ratio(rows.get(f"{gauge}_i"), rows.columns[f"{gauge}_ms"]) / 1e6
 
 
 def power_kw(rows: Buckets) -> Float64:

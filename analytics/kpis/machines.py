@@ -6,6 +6,7 @@ import numpy as np
 
 from analytics.air import AIR_KINDS, AirMinutes, Bools, Float64, to_state
 from analytics.counted import shown
+from analytics.customers import minutes_outside
 from analytics.figures import DeviceKpis, Sheet, share
 from analytics.grades import grade_of
 from analytics.kernels.flow import ANR, INLET
@@ -18,6 +19,8 @@ from telemetry.times import HOUR_MS, MINUTE_MS
 
 UNLOADED = ("unloaded", "loading", "unloading")
 """States in which a machine runs and delivers no air."""
+STANDING = ("stopped", "fault")
+RUNNING = ("starting", *UNLOADED, "loaded", "running")
 
 
 def machine_kpis(air: AirMinutes, machines: Sequence[str], sheet: Sheet) -> None:
@@ -39,19 +42,24 @@ def machine_kpis(air: AirMinutes, machines: Sequence[str], sheet: Sheet) -> None
     sheet.put("unloaded_energy_kwh", unloaded_n / 1e9 if both.any() else None, unknown)
     sheet.over("unloaded_energy_share", unloaded_n, energy_n, unknown)
     sheet.over("cycles_per_h", len(cut_ins(air.window, machines)), known_ms / HOUR_MS, none)
+    sheet.over("starts_per_h", len(_changes(air.window, machines, STANDING, RUNNING)), known_ms / HOUR_MS, none)
 
 
 def cut_ins(window: Window, machines: Sequence[str]) -> Int64:
     """Return the times in the window at which a machine changed from another known state to loaded [ms]."""
+    return _changes(window, machines, tuple(s for s in MACHINE_STATE if s != "loaded"), ("loaded",))
+
+
+def _changes(window: Window, machines: Sequence[str], before: Sequence[str], after: Sequence[str]) -> Int64:
+    """Return the times in the window at which a machine went from one of some states to one of others [ms]."""
     runs = window.runs.get("compressor")
     if runs is None or len(runs) < 2:
         return np.empty(0, np.int64)
     chosen = np.array([d in set(machines) for d in runs.devices], np.bool_)
-    loaded = np.array([s == "loaded" for s in runs.state], np.bool_)
-    known = np.array([s != "" for s in runs.state], np.bool_)
+    left, entered = (np.array([s in set(states) for s in runs.state], np.bool_) for states in (before, after))
     start = runs.start_ms[1:]
-    cut_in = loaded[1:] & ~loaded[:-1] & known[:-1] & (runs.device[1:] == runs.device[:-1]) & chosen[runs.device[1:]]
-    inside: Int64 = start[cut_in & (start >= window.from_ms) & (start < window.to_ms)]
+    changed = entered[1:] & left[:-1] & (runs.device[1:] == runs.device[:-1]) & chosen[runs.device[1:]]
+    inside: Int64 = start[changed & (start >= window.from_ms) & (start < window.to_ms)]
     return inside
 
 
@@ -141,6 +149,6 @@ def _pressure(air: AirMinutes, sheet: Sheet, kind: str, device: str) -> None:
     sheet.put("pressure_p95_bar", quantile(known, 0.95), none)
     if kind == "air_meter":
         band = air.window.station.contract_pressure_bar
-        outside = None if band is None or not len(known) else int(((known < band[0]) | (known > band[1])).sum())
+        outside = None if band is None or not len(known) else minutes_outside(air, pressure_bar, band)
         sheet.put("min_outside_contract", outside,
                   "contract_pressure_bar is missing: set it in stations.toml" if band is None else none)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from analytics.air import AirMinutes, Float64
-from analytics.customers import branch_end_bar
+from analytics.customers import branch_end_bar, minutes_outside
 from analytics.figures import Sheet
 from analytics.kernels.intervals import Int64
 from analytics.kernels.quantile import quantile
@@ -62,14 +62,14 @@ def _branch_ends(air: AirMinutes, header_bar: Float64, sheet: Sheet) -> None:
     """Enter the worst customer's pressure and the customers' minutes below and above the contract."""
     none = "no customer's meter reported pressure in the window"
     band = air.window.station.contract_pressure_bar
-    ends = [branch_end_bar(air, customer) for customer, _ in air.customers]
+    ends = [branch_end_bar(air, rows) for _, rows in air.customers]
     known = [values[~np.isnan(values)] for values in ends]
     known = [values for values in known if len(values)]
     worst = min(known, key=lambda v: quantile(v, 0.05), default=None)
     sheet.put("worst_end_p05_bar", None if worst is None else quantile(worst, 0.05), none)
     drop = None if worst is None or not len(header_bar) else float(header_bar.mean() - worst.mean())
     sheet.put("worst_end_drop_bar", drop, none if worst is None else "no pressure of the header is known")
-    outside = None if band is None or not known else sum(float(((v < band[0]) | (v > band[1])).sum()) for v in known)
+    outside = None if band is None or not known else sum(minutes_outside(air, bar, band) for bar in ends)
     sheet.put("customer_min_outside_contract", outside, _NO_CONTRACT if band is None else none)
 
 
@@ -85,7 +85,7 @@ def energy_split(air: AirMinutes, network_bar: Float64, leak_m3_min: float | Non
     rated_kw = sum(m.rated_kw or np.nan for m in machines)
     rated_flow = sum(m.rated_flow_m3_min or np.nan for m in machines)
     rows = np.array([i for i, (kind, _) in enumerate(air.energy.devices) if kind == "compressor"], np.int64)
-    reason = ""
+    reason, unloaded_kwh = "", sheet.kpis["unloaded_energy_kwh"]
     if not machines or np.isnan(rated_kw + rated_flow):
         reason = "rated_kw and rated_flow_m3_min of every compressor are needed: set them in stations.toml"
     elif station.contract_pressure_bar is None:
@@ -94,10 +94,10 @@ def energy_split(air: AirMinutes, network_bar: Float64, leak_m3_min: float | Non
         reason = "leakage is unknown in the window: see leak_m3_min"
     elif not air.energy.any_amount or not air.meters.any_amount:
         reason = "energy or the customers' air is unknown in the window"
-    elif sheet.kpis["unloaded_energy_kwh"] is None:
+    elif unloaded_kwh is None:
         reason = sheet.reasons["unloaded_energy_kwh"]
     unloaded_n = air.sums("compressor", [d for _, d in air.energy.only(rows).devices], "energy_unloaded_n").sum(axis=0)
-    if reason or station.contract_pressure_bar is None or leak_m3_min is None:
+    if reason or station.contract_pressure_bar is None or leak_m3_min is None or unloaded_kwh is None:
         for name in names:
             sheet.put(name, None, reason)
         return
@@ -113,6 +113,6 @@ def energy_split(air: AirMinutes, network_bar: Float64, leak_m3_min: float | Non
         "over_pressure": float(((machine_n - unloaded_n) / 1e9 * share).sum()),
         "treatment": air.energy.total - int(machine_n.sum()) / 1e9,
     }
-    parts["degradation"] = air.energy.total - int(unloaded_n.sum()) / 1e9 - sum(parts.values())
+    parts["degradation"] = air.energy.total - unloaded_kwh - sum(parts.values())
     for name, value in parts.items():
         sheet.put(f"{name}_energy_kwh", value)

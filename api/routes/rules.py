@@ -43,7 +43,7 @@ def get_rules(
             "source": msgspec.to_builtins(rule.input), "comparison": rule.comparison,
             "threshold": threshold_of(rule, settings), "clear_threshold": rule.clear_threshold, "unit": rule.unit,
             "for": rule.for_, "keep_firing_for": rule.keep_firing_for, "min_coverage": rule.min_coverage,
-            "states": states.get(name, []),
+            "inhibits": rule.inhibits, "states": states.get(name, []),
         }
         for name, rule in rules.items()
     ]

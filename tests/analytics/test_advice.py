@@ -96,6 +96,9 @@ def test_forecast_and_reserve_ask_for_more_machines() -> None:
     able = sum(m["rated_flow_m3_min"] for m, a in zip(MACHINES, found["machines"], strict=True) if a["run"])
     largest = max(m["rated_flow_m3_min"] for m, a in zip(MACHINES, found["machines"], strict=True) if a["run"])
     assert able - largest >= 20
+    # The other set is there for the reserve, not for the power.
+    assert found["saving_kw"] < 0
+    assert f"{-found['saving_kw']:.0f} kW more than now" in found["text"]["en"]
 
 
 def test_curves_are_learned_where_there_are_minutes() -> None:

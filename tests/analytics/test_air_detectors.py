@@ -133,6 +133,17 @@ def test_pieces_of_any_length_tell_the_same(case: int) -> None:
     assert told(amounts, 3) == told(amounts, 37) == told(amounts, N)
 
 
+def test_the_way_down_to_unloaded_is_no_loaded_current() -> None:
+    dragged = with_(C1, motor_current_a=lambda v: 0.8 * v)
+    assert ("motor_current", "c1") in told(dragged)
+    window = air_window(station_of("compressed_air", **STATION), N, dragged)
+    columns = window.minutes["compressor"].columns
+    for end in ("min", "max"):
+        # All that the machine said in these minutes was a loaded current.
+        columns[f"motor_current_a_{end}"] = np.full(len(window.minutes["compressor"]), 180_000_000)  # type: ignore[index]
+    assert fired(window, N) == []
+
+
 def test_a_dead_header_gauge_is_one_sensor_event_and_nothing_else() -> None:
     assert told(with_(MAIN, pressure_bar=lambda _: -0.02)) == [("sensor_dropout", "main")]
 

@@ -43,6 +43,9 @@ def test_storage_steadiness_and_branch_ends() -> None:
     assert kpis["worst_end_p05_bar"] == pytest.approx(5.8)
     assert kpis["worst_end_drop_bar"] == pytest.approx(np.mean(pressure) - np.mean([6.2] * 50 + [5.8] * 10))
     assert kpis["customer_min_outside_contract"] == 10
+    replaced = station_kpis(window(far=[5.8] * 50 + [6.2] * 10, customers=[{"id": "far", "meters": [
+        {"id": "m1", "until": "2024-11-22T00:40:00"}, {"id": "m2", "from": "2024-11-22T00:40:00"}]}]))
+    assert replaced.kpis["customer_min_outside_contract"] == 10
     steady = station_kpis(window())
     assert steady.kpis["time_to_low_min"] is None
     assert "does not fall" in steady.reasons["time_to_low_min"]
@@ -59,6 +62,15 @@ def test_the_parts_of_the_energy_add_up() -> None:
     work = isentropic_kwh_per_m3(np.array([6.0, 6.5]))
     assert kpis["over_pressure_energy_kwh"] == pytest.approx(180 * (1 - work[0] / work[1]))
     parts = ("useful", "leak", "unloaded", "over_pressure", "treatment", "degradation")
+    assert sum(kpis[f"{p}_energy_kwh"] or 0.0 for p in parts) == pytest.approx(kpis["energy_kwh"])
+    dark = window(power=[180.0] * 30 + [120.0] * 30)
+    columns = dark.minutes["compressor"].columns
+    columns["energy_unloaded_n"] = columns["energy_n"] // 2  # type: ignore[index]
+    for state in ("loaded_ms", "unloaded_ms"):
+        # An interval that began unloaded reaches into minutes of which no state is known.
+        columns[state][30:] = 0
+    kpis = station_kpis(dark).kpis
+    assert kpis["unloaded_energy_kwh"] == pytest.approx(45)
     assert sum(kpis[f"{p}_energy_kwh"] or 0.0 for p in parts) == pytest.approx(kpis["energy_kwh"])
     unrated = station_kpis(window(compressors=[{"id": "c1"}]))
     assert unrated.kpis["useful_energy_kwh"] is None

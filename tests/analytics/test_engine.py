@@ -240,6 +240,49 @@ def test_a_backlog_inside_a_gap_is_exact_and_a_repetition_changes_nothing(tmp_pa
     assert river.analytics.engine.counters["too_late"] == 0
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_backlog_says_last_holds_until_the_next_state(tmp_path: Path, restarted: bool) -> None:
+    before = [port("p1", 60 * m, "Available", power_kw=0.0) for m in range(5)]
+    backlog = [port("p1", 60 * m, "Charging", power_kw=6.0) for m in range(20, 30)]
+    # Hours in which the port says its power and no status.
+    after = [port("p1", 60 * m, power_kw=6.0) for m in range(40, 300)]
+    after += [port("p1", 60 * m, "Finishing", power_kw=0.0) for m in range(300, 330)]
+    river = River(tmp_path, before)
+    river.write(before + after)
+    for _ in range(6):
+        river.tick()
+    river.work()
+    told = river.told()
+    river.analytics.commit()
+    if restarted:
+        river.kill()
+    river.write(backlog)
+    river.work()
+    river.analytics.commit()
+    minutes, runs = naive_fold(before + after + backlog, {})
+    assert river.minutes() == minutes
+    assert [r.state for r in runs["p1"]] == ["Available", "Charging", "Charging", "Finishing"]
+    assert river.told() == told
+
+
+def test_a_backlog_of_a_device_that_is_silent_again_tells_nothing(tmp_path: Path) -> None:
+    others = [port("p1", 30 * k, "Available") for k in range(300)]
+    heard = [port("p2", 30 * k, "Available") for k in (*range(10), *range(40, 60), *range(90, 120))]
+    backlog = [port("p2", 30 * k, "Charging") for k in range(10, 25)]
+    river = River(tmp_path, [*others, *heard, *backlog])
+    river.write(sorted([*others, *heard], key=lambda r: r["time_ms"]))
+    for _ in range(7):
+        river.tick()
+    river.work()
+    told = river.told()
+    assert [state for _, state, _ in told] == ["firing", "resolved"] * 2 + ["firing"]
+    river.write(backlog + [port("p1", 30 * k, "Available") for k in range(300, 320)])
+    for _ in range(7):
+        river.tick()
+    river.work()
+    assert river.told() == told
+
+
 def test_a_backlog_that_reaches_now_ends_the_silence_also_when_the_watermark_stands(tmp_path: Path) -> None:
     others = [port("p1", 30 * k, "Available") for k in range(41)]
     silent = [port("p2", 30 * k, "Available") for k in range(11)]

@@ -16,11 +16,35 @@ STOP_REASONS = (
     "DeAuthorized", "EmergencyStop", "EVDisconnected", "HardReset", "Local", "Other", "PowerLoss", "Reboot",
     "Remote", "SoftReset", "UnlockCommand",
 )
+STOP_REASONS_201 = (
+    "DeAuthorized", "EmergencyStop", "EnergyLimitReached", "EVDisconnected", "GroundFault", "ImmediateReset", "Local",
+    "LocalOutOfCredit", "MasterPass", "Other", "OvercurrentFault", "PowerLoss", "PowerQuality", "Reboot", "Remote",
+    "SOCLimitReached", "StoppedByEV", "TimeLimitReached", "Timeout",
+)
+EVEREST = {
+    "MREC2GroundFailure": "charger", "MREC3HighTemperature": "charger", "MREC4OverCurrentFailure": "vehicle",
+    "MREC5OverVoltage": "grid", "MREC6UnderVoltage": "grid", "MREC8EmergencyStop": "user",
+    "MREC10InvalidVehicleMode": "user", "MREC14PilotFault": "vehicle", "MREC15PowerLoss": "grid",
+    "MREC17EVSEContactorFault": "charger", "MREC18CableOverTempDerate": "charger", "MREC19CableOverTempStop": "charger",
+    "MREC20PartialInsertion": "user", "MREC23ProximityFault": "charger", "MREC24ConnectorVoltageHigh": "charger",
+    "MREC25BrokenLatch": "charger", "MREC26CutCable": "charger", "DiodeFault": "vehicle", "EnergyManagement": "charger",
+    "VentilationNotAvailable": "vehicle", "BrownOut": "grid", "PermanentFault": "charger", "Water": "charger",
+}
+"""Names of EVerest's `errors/evse_board_support.yaml` -> cause."""
 
 
-@pytest.mark.parametrize("code", [*OCPP16, *STOP_REASONS])
-def test_every_code_and_stop_reason_of_ocpp_16_has_a_class(code: str) -> None:
+@pytest.mark.parametrize("code", [*OCPP16, *STOP_REASONS, *STOP_REASONS_201])
+def test_every_code_and_stop_reason_of_ocpp_has_a_class(code: str) -> None:
     assert error_class(code) is not None
+
+
+@pytest.mark.parametrize(("code", "cause"), EVEREST.items())
+def test_minimum_required_error_codes_have_a_cause_by_name_and_by_number(code: str, cause: str) -> None:
+    found = error_class(code)
+    assert found is not None
+    assert found.cause == cause
+    number = code[: len(code.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))]
+    assert not number or error_class(number) is found
 
 
 @pytest.mark.parametrize(("code", "name"), [

@@ -15,6 +15,8 @@ from analytics.leaks import leaks_of
 from analytics.nights import Nights, places
 from analytics.rules.load import RulePack, load_rules
 from analytics.window import Window
+from benchmarks.leak_methods import FUSED, measure_cases, table_of
+from benchmarks.leak_plants import make_plant
 from benchmarks.leak_stations import DAYS, Event, make
 from benchmarks.leak_stations import START_MS as MADE_MS
 from benchmarks.leaks import judge_station
@@ -32,6 +34,7 @@ def nights_of(base: list[float], *, day: list[float] | None = None, flow: float 
         "place": "network", "kind": "air_main", "device": "main", "start_ms": start, "end_ms": start + 5 * 3_600_000,
         "base": values, "spread": np.full(n, 0.05), "day": values if day is None else np.array(day, np.float64),
         "station_flow": np.full(n, flow), "metered": np.full(n, 4.0), "weekday": np.arange(n) % 7, "balance": True,
+        "silent": np.zeros(n),
         **parts,
     })
 
@@ -77,6 +80,23 @@ def test_a_drifting_meter_shows_most_by_day() -> None:
     assert "meter" in found.reason
 
 
+def test_what_a_silent_meter_no_longer_counts_is_no_leak_but_another_amount_is() -> None:
+    silent = [0.0] * len(LEVEL)
+    mute = nights_of([*LEVEL, 4, 4], silent=np.array([*silent, 1.6, 1.6]))
+    assert last(mute).leak_m3_min == 0
+    assert "meter" in last(mute).reason
+    more = nights_of([*LEVEL, 7, 7], silent=np.array([*silent, 1.6, 1.6]))
+    assert last(more).leak_m3_min == pytest.approx(5, abs=0.1)
+    closed = nights_of([*LEVEL, 4, 4], silent=np.array([*silent, 6.0, 6.0]))
+    assert last(closed).leak_m3_min == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", [5_007, 5_017])
+def test_a_customer_s_meter_that_dies_or_comes_back_is_no_leak(seed: int) -> None:
+    assert judge_station(seed, Event("dead_meter")).false == 0
+    assert judge_station(seed, Event("mended_meter")).false == 0
+
+
 def test_few_nights_need_a_larger_growth() -> None:
     assert last(nights_of([2, 2.02, 3, 3])).leak_m3_min == 0
     assert last(nights_of([2, 2.02, 6, 6])).leak_m3_min == pytest.approx(4, abs=0.1)
@@ -115,7 +135,8 @@ def test_one_episode_with_its_evidence_through_the_rule() -> None:
     assert evidence["leak_m3_min"] == pytest.approx(first.value)
     assert evidence["total_m3_min"] >= evidence["leak_m3_min"]
     assert evidence["leak_share"] == pytest.approx(0.1, rel=0.25)
-    assert {"night_trend", "base_flow network", "mass_balance network"} <= set(evidence["methods"])
+    named = {"night_trend", "base_flow network", "mass_balance network", "hour_of_week network"}
+    assert named <= set(evidence["methods"])
     answer = leaks_of(made.window)
     assert answer["fused"]["place"] == made.place
     assert answer["fused"]["since"] is not None
@@ -138,3 +159,23 @@ def test_without_a_flow_meter_fixed_machines_tell_by_their_time_loaded() -> None
                     {("compressor", "c1"): START_MS}, {}, NO_DEAF)
     (one,) = places(air_minutes(window))
     assert growth_of(one).leak_m3_min == pytest.approx(2, rel=0.02)
+
+
+@pytest.mark.parametrize(("event", "share"), [(Event("leak", 0.1), 0.1), (Event("quiet"), 0), (Event("vent"), 0)])
+def test_a_machine_that_switches_tells_the_leak_by_its_whole_nights(event: Event, share: float) -> None:
+    made = make_plant(2_001, event)
+    (one,) = places(air_minutes(made.window))
+    told = [growth_of(one, i + 1).leak_m3_min for i in range(DAYS)]
+    assert told[:10] == [0] * 10
+    assert told[13:] == pytest.approx([share * made.mean_flow] * (DAYS - 13), rel=0.2)
+
+
+def test_the_bench_counts_when_each_method_speaks() -> None:
+    (leak, quiet) = measure_cases([Event("leak", 0.1), Event("quiet")], lambda _: 2_004, 1, make_plant)
+    for method in ("load_cycles", "pressure_decay", FUSED):
+        assert leak.delays(method)[0] in (1, 2, 3)
+        assert quiet.false(method) == 0
+    assert leak.delays("mass_balance") == []
+    rows = table_of([leak, quiet], ["load_cycles", "mass_balance"], [0.1])
+    assert "| network, step | load_cycles | 100%, 1 |" in rows
+    assert not any("step | mass_balance" in row for row in rows)

@@ -192,3 +192,88 @@ def test_load_cycles_needs_fixed_machines_and_idle_hours() -> None:
         method = methods_of(leaks_of(air_window(station_of("compressed_air", **table), 120, states)))
         assert not method["load_cycles", "network"]["usable"]
         assert word in method["load_cycles", "network"]["reason"]
+
+
+def flows(station: Any, supply: list[float]) -> Any:
+    return air_window(station, len(supply), {("air_main", "main"): {"flow_m3_min": supply}})
+
+
+def day_and_evening(low_from: int, low: float, by_day: float = 20.0) -> list[float]:
+    """Return a day that is quiet for five hours from an hour on, and half busy around midnight UTC."""
+    return [low if low_from <= m // 60 < low_from + 5 else 6.0 if m // 60 < 5 else by_day for m in range(DAY)]
+
+
+def test_quiet_hours_are_learned_where_none_are_declared_and_assumed_until_then() -> None:
+    station = station_of("compressed_air", timezone="UTC")
+    for days, origin, leak in [(5, "learned", 2.0), (2, "assumed", 6.0)]:
+        answer = leaks_of(flows(station, day_and_evening(12, 2.0) * days))
+        method = methods_of(answer)["base_flow", "network"]
+        assert method["leak_m3_min"] == pytest.approx(leak)
+        assert (method["inputs"]["idle_hours_from"], method["inputs"]["declared"]) == (origin, False)
+        assert origin in method["reason"]
+        assert answer["fused"]["leak_m3_min"] == pytest.approx(leak)
+    assert methods_of(leaks_of(flows(station, day_and_evening(12, 2.0) * 5)))["base_flow", "network"]["inputs"][
+        "idle_hours"] == "12:00-17:00"
+
+
+def test_where_the_week_works_at_night_the_weekend_tells_the_leak() -> None:
+    station = station_of("compressed_air", timezone="UTC")
+    week = [day_and_evening(0, 3.0 if day in (1, 2) else 9.0) for day in range(7)]  # day 0 is a Friday
+    two = [minute for _ in range(2) for day in week for minute in day]
+    method = methods_of(leaks_of(flows(station, two)))["base_flow", "network"]
+    assert method["leak_m3_min"] == pytest.approx(3.0)
+    assert method["inputs"]["nights"] == 4
+    declared = station_of("compressed_air", timezone="UTC", idle_hours="00:00-05:00")
+    method = methods_of(leaks_of(flows(declared, two)))["base_flow", "network"]
+    assert method["leak_m3_min"] == pytest.approx((4 * 3 + 10 * 9) / 14)
+
+
+def test_purged_air_is_in_no_level_but_a_purge_without_end_is() -> None:
+    def answer(purge_min: int) -> Any:
+        station = station_of("compressed_air", timezone="UTC", idle_hours="00:00-05:00", customers=CUSTOMERS[:1])
+        purging = [m % 60 < purge_min for m in range(DAY)]
+        window = air_window(station, DAY, {
+            ("compressor", "c1"): {"flow_m3_min": [12.0 + 3.0 * p for p in purging]},
+            ("air_meter", "m1"): {"flow_m3_min": [11.0 if m >= 300 else 0.0 for m in range(DAY)]},
+            ("dryer", "d1"): {"purge_pressure_bar": [2.0 if p else 0.0 for p in purging]},
+        })
+        return methods_of(leaks_of(window))
+
+    short, endless = answer(20), answer(60)
+    assert short["base_flow", "network"]["leak_m3_min"] == pytest.approx(12)
+    mean = 12 - 11 * 19 / 24
+    assert short["mass_balance", "network"]["leak_m3_min"] == pytest.approx(mean)
+    assert short["mass_balance", "network"]["inputs"]["purge_minutes"] == 480
+    assert endless["base_flow", "network"]["leak_m3_min"] == pytest.approx(15)
+    assert endless["mass_balance", "network"]["leak_m3_min"] == pytest.approx(mean + 3)
+
+
+def test_the_smallest_leak_is_that_of_the_best_method() -> None:
+    answer = leaks_of(air(day_of(20, 5), day_of(10, 0), 2.5))
+    methods = methods_of(answer)
+    by_night = methods["base_flow", "network"]["inputs"]["smallest_m3_min"]
+    assert by_night == pytest.approx(0.04 * (7.5**2 + 5**2) ** 0.5)
+    assert by_night < methods["mass_balance", "network"]["inputs"]["smallest_m3_min"]
+    assert answer["fused"]["smallest_m3_min"] == by_night
+    assert leaks_of(air([20.0] * 15, [10.0] * 15, 2.0, minutes=15))["fused"]["smallest_m3_min"] is None
+
+
+def test_hour_of_week_stands_beside_the_other_methods() -> None:
+    week = [day_of(20, 5) if day not in (1, 2) else day_of(4, 5) for day in range(7)]
+    m1 = [minute for _ in range(2) for day in week for minute in day]
+    m2 = [0.2 * v for v in m1]
+    opened = [2.5 if i < 11 * DAY else 4.5 for i in range(14 * DAY)]
+    supply = [a + b + c for a, b, c in zip(m1, m2, opened, strict=True)]
+    station = station_of("compressed_air", timezone="Asia/Shanghai", customers=CUSTOMERS)
+    window = air_window(station, 14 * DAY, {
+        ("air_main", "main"): {"flow_m3_min": supply}, ("air_meter", "m1"): {"flow_m3_min": m1},
+        ("air_meter", "m2"): {"flow_m3_min": m2}})
+    methods = methods_of(leaks_of(window))
+    network = methods["hour_of_week", "network"]
+    assert network["leak_m3_min"] == pytest.approx(2.0)
+    assert network["low"] < 2.0 < network["high"]
+    assert network["usable"]
+    assert methods["hour_of_week", "customer:x"]["leak_m3_min"] == 0
+    short = methods_of(leaks_of(air(day_of(20, 5), day_of(10, 0), 2.5)))["hour_of_week", "network"]
+    assert not short["usable"]
+    assert short["reason"] == "1 days in the window, 11 needed: ask for a window of weeks"

@@ -74,9 +74,10 @@ NOT_OF_CHARGING = {
 NOT_OF_AIR = {
     "grade": "of machines", "leak_m3_min": "of days only", "leak_share": "of days only",
     **dict.fromkeys((
-        "pressure_std_bar", "pressure_spread_bar", "usable_storage_m3", "storage_min", "drain_min", "time_to_low_min",
-        "worst_end_p05_bar", "worst_end_drop_bar", "customer_min_outside_contract", "useful_energy_kwh",
-        "leak_energy_kwh", "over_pressure_energy_kwh", "treatment_energy_kwh", "degradation_energy_kwh",
+        "starts_per_h", "pressure_std_bar", "pressure_spread_bar", "usable_storage_m3", "storage_min", "drain_min",
+        "time_to_low_min", "worst_end_p05_bar", "worst_end_drop_bar", "customer_min_outside_contract",
+        "useful_energy_kwh", "leak_energy_kwh", "over_pressure_energy_kwh", "treatment_energy_kwh",
+        "degradation_energy_kwh",
     ), "beside the contract's figures, for windows only"),
 }
 

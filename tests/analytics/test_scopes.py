@@ -127,7 +127,7 @@ def test_volumes_of_minutes_add_up_to_the_statement(tmp_path: Path) -> None:
     window = load_window(reader, registry, "s", T0, T0 + 40 * MINUTE, now_ms=T0 + 40 * MINUTE)
     air = air_minutes(window)
     found = {
-        customer.id: customer_minutes(air, customer, rows, "volume_m3")[0].sum() / NANO
+        customer.id: customer_minutes(air, rows, "volume_m3")[0].sum() / NANO
         for customer, rows in air.customers
     }
     lines = {line.customer: line.figures["volume_m3"] for line in statement_of(window).customers}

@@ -1,5 +1,6 @@
-"""Registers that tell the energy of the session alone: each session has its own, and resets say what they came with."""
+"""Registers that count the energy of one session: each session has its own, no reset is told, the log says so once."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from analytics.sessions import sessions_ending
 from store.journal import Entry, EntryType
 from store.state import StateReader
 
+STEPS = [round(0.1 * i, 3) for i in range(10)]
+
 
 def at(second: int, status: str, session: str = "", **values: float) -> Reading:
     codes = {"status": status, **({"session_id": session} if session else {})}
@@ -26,37 +29,92 @@ def charge(second: int, session: str, delivered: list[float], power: float | Non
     return [at(second + 60 * i, "Charging", session, energy_kwh=kwh, **gauge) for i, kwh in enumerate(delivered)]
 
 
-# With a gauge the interval of a reset counts its integral: the lines from 6 kW down to 0 and up again, 6 and 3 minutes.
-@pytest.mark.parametrize(("power", "energies"), [(None, [0.9, 0.7, 0.5]), (6.0, [1.2, 0.85, 0.5])])
-def test_each_session_has_its_own_energy(tmp_path: Path, power: float | None, energies: list[float]) -> None:
-    steps = [round(0.1 * i, 3) for i in range(10)]
+def days(ids: str, *, kept: bool, power: float | None = None) -> list[Reading]:
+    """Return three stays of 0.9, 0.7 and 0.5 kWh; `kept`: the register stays where it is until the next vehicle."""
     idle = {} if power is None else {"power_kw": 0.0}
-    stream = [
-        *charge(0, "A", steps, power), at(600, "Available", **idle), *charge(900, "B", steps[:8], power),
-        at(1380, "Available", **idle), *charge(1500, "C", steps[:6], power), at(1860, "Available", **idle),
-    ]
+    found: list[Reading] = []
+    for n, (second, count) in enumerate(((0, 10), (900, 8), (1500, 6))):
+        found += charge(second, ids[n].strip(), STEPS[:count], power)
+        last = {"energy_kwh": STEPS[count - 1]} if kept else {}
+        found.append(at(second + 60 * count, "Available", **idle, **last))
+    return found
+
+
+def worked(tmp_path: Path, stream: list[Reading]) -> River:
     river = River(tmp_path, stream)
-    river.write(stream)
+    river.put_registry({"stations": {"s": {"kind": "charging", "ports": [{"id": "p1", "rated_kw": 22}]}}})
+    for r in stream:
+        river.write([r])
+    for _ in range(8):
+        river.tick()
     river.work()
     river.analytics.commit()
+    return river
+
+
+def energies(river: River) -> list[float | None]:
     reader = StateReader.open(river.config.data / "state.db")
     window = load_window(reader, river.analytics.engine.registry, "s", T0, T0 + 3_600_000)
-    sessions = sessions_ending(window)
-    assert [s.session_id for s in sessions] == ["A", "B", "C"]
-    assert [s.energy_kwh for s in sessions] == pytest.approx(energies, abs=1e-9)
-    minutes = window.minutes["port"]
-    assert (minutes.get("energy_resets").sum(), minutes.get("energy_session_resets").sum()) == (2, 2)
+    return [s.energy_kwh for s in sessions_ending(window)]
 
 
-def test_a_reset_within_a_session_is_none_of_a_session(tmp_path: Path) -> None:
-    stream = charge(0, "A", [5.0, 5.1, 0.0, 0.1, 0.2, 0.3, 0.4])
-    river = River(tmp_path, stream)
-    river.write(stream)
-    river.work()
-    river.analytics.commit()
-    minutes = river.minutes()
-    assert sum(m.get("energy_resets", 0) for m in minutes.values()) == 1
-    assert sum(m.get("energy_session_resets", 0) for m in minutes.values()) == 0
+@pytest.mark.parametrize(("ids", "kept", "power", "kwh"), [
+    ("ABC", False, None, [0.9, 0.7, 0.5]),
+    ("ABC", True, None, [0.9, 0.7, 0.5]),
+    ("   ", True, None, [0.9, 0.7, 0.5]),
+    ("ABC", True, 6.0, [0.9, 0.7, 0.5]),
+    # A register that says nothing after the last value of a stay: its interval reaches to the next vehicle and counts
+    # the integral of power: 6 kW down to 0 in 60 s and up again over 300 (120) s. Nobody comes after the third.
+    ("ABC", False, 6.0, [0.9 + 6 * 360 / 2 / 3600, 0.7 + 6 * 180 / 2 / 3600, 0.5]),
+])
+def test_each_session_has_its_own_energy(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, ids: str, kept: bool, power: float | None, kwh: list[float]
+) -> None:
+    caplog.set_level(logging.INFO, "voltair.analytics")
+    river = worked(tmp_path, days(ids, kept=kept, power=power))
+    assert energies(river) == pytest.approx(kwh, abs=1e-9)
+    assert [rule for rule, _, _ in river.told() if rule.endswith("meter_reset")] == []
+    (line,) = [r.getMessage() for r in caplog.records if "register" in r.getMessage()]
+    assert line.startswith("s/p1: its energy register begins anew with a session")
+
+
+def test_of_a_meter_that_is_replaced_between_two_sessions_a_reset_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stood higher than a session can bring it, or fell while nobody was there."""
+    caplog.set_level(logging.INFO, "voltair.analytics")
+    high = [*charge(0, "A", [10_000 + s for s in STEPS]), at(600, "Available"), *charge(900, "B", STEPS)]
+    free = [*charge(0, "A", [20 + s for s in STEPS]), at(600, "Available", energy_kwh=20.9),
+            *(at(660 + 60 * i, "Available", energy_kwh=0.0) for i in range(5))]
+    for name, stream in (("high", high), ("free", free)):
+        river = worked(tmp_path / name, stream)
+        assert "port_meter_reset" in {rule for rule, _, _ in river.told()}, name
+    assert not [r for r in caplog.records if "register" in r.getMessage()]
+
+
+@pytest.mark.parametrize(("falls_with", "told"), [("Charging", False), ("Preparing", True)])
+def test_the_register_of_a_port_without_ids_begins_anew_as_preparing_ends(
+    tmp_path: Path, falls_with: str, told: bool
+) -> None:
+    stream = [*charge(0, "", STEPS), at(600, "Available", energy_kwh=0.9), at(660, "Preparing", energy_kwh=0.9),
+              at(720, falls_with, energy_kwh=0.0), *charge(780, "", STEPS)]
+    river = worked(tmp_path, stream)
+    assert ("port_meter_reset" in {rule for rule, _, _ in river.told()}) is told
+
+
+def test_a_reset_within_a_session_is_told(tmp_path: Path) -> None:
+    river = worked(tmp_path, charge(0, "A", [5.0, 5.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5]))
+    assert "port_meter_reset" in {rule for rule, _, _ in river.told()}
+
+
+def test_a_small_fall_that_comes_back_is_a_glitch(tmp_path: Path) -> None:
+    """Seen at the start of a session: 2,259,988 Wh at stop, 2,259,992.1 Wh just after (lbbrhzn/ocpp#1069)."""
+    back = [2259.9921, 2259.988, 2259.9921, 2260.1, 2260.2, 2260.3]
+    stream = [at(0, "Available", energy_kwh=2259.9921), *charge(60, "A", back)]
+    stream.append(at(420, "Available", energy_kwh=2260.3))
+    river = worked(tmp_path, stream)
+    assert energies(river) == pytest.approx([2260.3 - 2259.9921], abs=1e-9)
+    assert [rule for rule, _, _ in river.told() if "meter" in rule] == []
 
 
 def test_frames_are_folded_in_parts_of_bounded_size() -> None:

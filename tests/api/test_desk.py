@@ -31,6 +31,15 @@ def open_desk(data: Path, opener: Any = connect) -> Desk:
     return Desk(data / "desk.db", base_url="http://voltair.example", opener=opener)
 
 
+def test_nobody_else_reads_it_nor_what_is_yet_to_go_into_it(tmp_path: Path) -> None:
+    (tmp_path / "desk.db-wal").touch(mode=0o644)  # of a release that left it so
+    desk = open_desk(tmp_path)
+    files = list(tmp_path.glob("desk.db*"))
+    assert len(files) == 3
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+    desk.close()
+
+
 def prepared(data: Path) -> None:
     make_state(data)
     add_transitions(data, *STORY)

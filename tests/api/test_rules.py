@@ -69,6 +69,7 @@ def test_numbers_of_the_station_and_states_of_its_devices(client: Client) -> Non
     assert "store_down" not in found
     assert found["leak_level"]["threshold"] == 0.2
     assert found["leak_level"]["states"] == []
+    assert found["leak_level"]["inhibits"] == []
     assert [(s["device"], s["device_kind"], s["state"]) for s in found["machine_fault"]["states"]] == [
         ("c1", "compressor", "firing"), ("c2", "compressor", "inactive"),
     ]
@@ -77,6 +78,10 @@ def test_numbers_of_the_station_and_states_of_its_devices(client: Client) -> Non
         "device": None, "device_kind": None, "state": "firing", "since": format_time(T0),
         "unknown_since": format_time(T0 + 20 * 60_000), "value": 0.15, "threshold": 0.12,
     }]
+
+
+def test_what_a_rule_holds_back_is_said(client: Client) -> None:
+    assert "port_faulted" in rules_of(client, "harbour")["site_power_loss"]["inhibits"]
 
 
 def test_the_rule_file_counts_and_a_broken_one_does_not(client: Client, data: Path) -> None:

@@ -68,8 +68,9 @@ def impossible_power(minutes: Sequence[Minute], rated_kw: float) -> Values:
 
 
 def meter_reset(minutes: Sequence[Minute]) -> Values:
-    """Resets of the last hour."""
-    return [float(sum(m.get("energy_resets", 0) for m in minutes[max(0, i - 59) : i + 1])) for i in range(len(minutes))]
+    """Resets of the last hour that came with no other session."""
+    own = [m.get("energy_resets", 0) - m.get("energy_session_resets", 0) for m in minutes]
+    return [float(sum(own[max(0, i - 59) : i + 1])) for i in range(len(own))]
 
 
 def meter_mismatch(minutes: Sequence[Minute]) -> Values:
@@ -229,3 +230,62 @@ def session_overlap(runs: Sequence[Run], ends_ms: Sequence[int]) -> list[float]:
             order.remove(run.session_id)
         order.append(run.session_id)
     return [float(sum(end - 86_400_000 <= t < end for t in back)) for end in ends_ms]
+
+
+def stays(runs: Sequence[Run]) -> list[list[Run]]:
+    """Return the runs of each stay: occupied, of one id, not broken but by a silence after which all is as it was."""
+    found: list[list[Run]] = []
+    before: Run | None = None
+    for run in runs:
+        if run.state in OCCUPIED:
+            own = next((r.session_id for r in found[-1] if r.session_id), "") if found else ""
+            same_id = not own or run.session_id in ("", own)
+            as_before = before is not None and (run.state, run.session_id) == (before.state, before.session_id)
+            touches = before is not None and before.state in OCCUPIED and (run.start_ms <= before.end_ms or as_before)
+            if touches and same_id:
+                found[-1].append(run)
+            else:
+                found.append([run])
+        before = run
+    return found
+
+
+def zero_energy_sessions(runs: Sequence[Run], ends_ms: Sequence[int]) -> list[float]:
+    """Stays in a row, up to the last that ended, with 0.1 kWh or less."""
+    ended = [s for s in stays(runs) if s[-1] is not runs[-1]]
+    found = []
+    for end in ends_ms:
+        row = 0
+        for stay in ended:
+            if stay[-1].end_ms < end:
+                row = row + 1 if sum(r.energy_n for r in stay) <= 10**8 else 0
+        found.append(float(row))
+    return found
+
+
+def session_over_long(runs: Sequence[Run], ends_ms: Sequence[int]) -> list[float]:
+    """The largest of h / 48, h of charging / 24 and kWh / 250 of the stay that goes on; energy even within a run."""
+    found = []
+    for end in ends_ms:
+        worst = 0.0
+        for stay in stays(runs):
+            # The last one is open, also while its port is silent.
+            goes_on = stay[-1] is runs[-1] or end <= stay[-1].end_ms
+            if not (stay[0].start_ms < end and goes_on):
+                continue
+            charging_ms, energy_n = 0, 0.0
+            for run in stay:
+                part_ms = max(0, min(run.end_ms, end) - run.start_ms)
+                charging_ms += part_ms if run.in_charge else 0
+                energy_n += run.energy_n * part_ms / (run.end_ms - run.start_ms)
+            hours = (end - stay[0].start_ms) / 3.6e6
+            worst = max(hours / 48, charging_ms / 3.6e6 / 24, energy_n / 1e9 / 250)
+        found.append(worst)
+    return found
+
+
+def connector_lock(minutes: Sequence[Minute]) -> list[float]:
+    """How often a lock began to fail in the last 24 h."""
+    return [
+        float(sum(m.get("lock_failures", 0) for m in minutes[max(0, i - 1439) : i + 1])) for i in range(len(minutes))
+    ]

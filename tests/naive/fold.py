@@ -286,7 +286,9 @@ class _Device:
                 self.add(f"{stem}_resets", values[later[-1]].time_ms, 1)
                 before, after = self.rows[values[base].row], self.rows[values[at].row]
                 there = [row.state not in ("", *FREE) for row in (before, after)]
-                if self.kind.name == "port" and (before.session_id != after.session_id or there[0] != there[1]):
+                edge = (before.session_id != after.session_id or there[0] != there[1]
+                        or (before.state == "Preparing" != after.state))
+                if self.kind.name == "port" and edge and values[base].value <= 250:
                     self.add(f"{stem}_session_resets", values[later[-1]].time_ms, 1)
             total = None
             if measured_by and values[later[-1]].time_ms - values[base].time_ms <= MEASURED_MS:

@@ -78,3 +78,75 @@ def level_of(values: Sequence[float], floor: float) -> tuple[float, float]:
         return math.nan, math.nan
     middle = statistics.median(values)
     return middle, max(floor, 1.4826 * statistics.median(abs(v - middle) for v in values))
+
+
+def silent_flow(
+    late: Sequence[Sequence[float]], night: Sequence[Sequence[float]], weekday: Sequence[int]
+) -> list[float]:
+    out = [0.0] * len(weekday)
+    for half_days, nights in zip(late, night, strict=True):
+        known = [v for v in half_days if not math.isnan(v)]
+        silent = [bool(known) and max(known) > 0 and v <= 0.01 * max(known) for v in half_days]
+        for n in range(1, len(weekday)):
+            before = [i for i in range(n) if not silent[i] and not math.isnan(nights[i])]
+            alike = [i for i in before if weekday[i] == weekday[n]]
+            if silent[n] and before:
+                out[n] += max(nights[i] for i in alike or before)
+    return out
+
+
+def lower_quartile(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    at = 0.25 * (len(ordered) - 1)
+    low = math.floor(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (at - low) * (ordered[high] - ordered[low])
+
+
+def weekly_growth(
+    hours: Sequence[Sequence[float]], floor: float, share: float, sigmas: float, least: float
+) -> list[tuple[float, float, bool, int]]:
+    """(growth, error, told, days compared before) of each day."""
+    out: list[tuple[float, float, bool, int]] = []
+    examples: list[float] = []
+    for day, flows in enumerate(hours):
+        excess, usual = [], []
+        for hour, flow in enumerate(flows):
+            earlier = [hours[d][hour] for d in range(day - 7, -1, -7) if not out[d][2]]
+            earlier = [v for v in earlier if not math.isnan(v)]
+            if earlier and not math.isnan(flow):
+                usual.append(statistics.median_high(earlier))
+                excess.append(flow - usual[-1])
+        if len(excess) < 18:
+            out.append((math.nan, math.nan, False, 0))
+            continue
+        low, count = lower_quartile(excess), len(examples)
+        if count < 3:
+            out.append((math.nan, math.nan, False, count))
+            examples.append(low)
+            continue
+        middle, error = level_of(examples, max(floor, share * lower_quartile(usual)))
+        growth = low - max(middle, 0.0)
+        told = growth > max(sigmas * error, least)
+        out.append((growth, error, told, count))
+        if not told:
+            examples.append(low)
+    return out
+
+
+def free_nights(values: Sequence[float], weekday: Sequence[int]) -> tuple[list[bool], float]:
+    def spread(some: Sequence[float]) -> float:
+        return math.fsum(abs(v - statistics.median(some)) for v in some)
+
+    found, less, best = [False] * len(weekday), 0.0, spread(values) if values else 0.0
+    for first, second in ((5, 6), (6, 0)):
+        free = [d in {first, second} for d in weekday]
+        rest = [v for v, f in zip(values, free, strict=False) if f]
+        work = [v for v, f in zip(values, free, strict=False) if not f]
+        if len(rest) < 2 or len(work) < 2:
+            continue
+        offset = statistics.median(work) - statistics.median(rest)
+        evened = spread([v + offset * f for v, f in zip(values, free, strict=False)])
+        if evened < best:
+            found, less, best = free, offset, evened
+    return found, less

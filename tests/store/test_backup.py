@@ -1,7 +1,9 @@
 """A backup taken while everything writes, restored elsewhere, goes on as if nothing had happened."""
 
 import contextlib
+import signal
 import sqlite3
+import subprocess
 import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "analytics"))
 from journalled import River, port
+from test_tree import ROOT
 
 from analytics.role import Analytics
 from store.backup import backup, restore
@@ -104,6 +107,39 @@ def test_derived_rows_that_the_copied_state_has_yet_to_make_are_shipped(tmp_path
     restore(tmp_path / "ahead.tar", tmp_path / "third")
     with contextlib.closing(sqlite3.connect(tmp_path / "third" / "series.db")) as db:
         assert db.execute("SELECT value FROM meta WHERE key = 'derived_cursor'").fetchone()[0] == before
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from store import backup
+left = int(sys.argv[3])
+def at(path, sha256=backup._sha256):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sha256(path)
+backup._sha256 = at
+backup.backup(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_a_backup_killed_between_two_files_is_none_and_the_next_leaves_nothing_of_it(tmp_path: Path) -> None:
+    river = River(tmp_path / "live", batch(0))  # type: ignore[arg-type]
+    step(river, Writer(river.config), 0)
+    target = tmp_path / "to" / "b.tar"
+    target.parent.mkdir()
+    for at in (1, 2, 3):
+        argv = [sys.executable, "-c", _KILLED, str(river.config.data), str(target), str(at)]
+        assert subprocess.run(argv, check=False, cwd=ROOT).returncode == -signal.SIGKILL
+        assert not target.exists()
+        with pytest.raises(StoreError, match="no complete backup"):
+            restore(target.with_name("b.tar.part"), tmp_path / "never")
+    backup(river.config.data, target)
+    assert list(target.parent.iterdir()) == [target]
+    assert target.stat().st_mode & 0o077 == 0
+    restore(target, tmp_path / "again")
 
 
 def test_refusals_name_file_and_remedy(tmp_path: Path) -> None:

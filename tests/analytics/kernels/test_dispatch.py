@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from naive import air as naive
-from naive.dispatch import naive_dispatch
+from naive.dispatch import Bounds, naive_dispatch
 
 from analytics.kernels.dispatch import Curves, best_choice, choice_of, convex_slopes, greedy_choice
 
@@ -34,6 +34,29 @@ def test_it_equals_trying_everything(machines: list[tuple[float, list[float]]], 
     assert found.flow_m3_min.sum() == pytest.approx(demand)
     assert not found.flow_m3_min[~found.run].any()
     assert not found.power_kw[~found.run].any()
+
+
+@given(st.data(), MACHINES, st.integers(0, 12))
+def test_with_reserve_forecast_run_times_and_starts_it_equals_trying_everything(
+    data: st.DataObject, machines: list[tuple[float, list[float]]], demand: int
+) -> None:
+    def each(values: st.SearchStrategy[float]) -> list[float]:
+        return data.draw(st.lists(values, min_size=len(machines), max_size=len(machines)))
+
+    held = each(st.sampled_from([0, 0, 0, 1, -1]))
+    must_run, must_stop = [h > 0 for h in held], [h < 0 for h in held]
+    start_kw = each(st.sampled_from([0.0, 3.0, 12.5]))
+    cover = data.draw(st.sampled_from([0.0, 4.5, 9.0]))
+    storage = data.draw(st.sampled_from([None, 0.0, 2.0, 5.0]))
+    tables = [[idle + sum(s[:q]) for q in range(len(s) + 1)] for idle, s in machines]
+    wanted = naive_dispatch(tables, demand, Bounds(must_run, must_stop, start_kw, cover, storage))
+    found = best_choice(
+        curves(*machines), float(demand), cover_m3_min=cover, storage_m3_min=storage, must_run=np.array(must_run),
+        must_stop=np.array(must_stop), start_kw=np.array(start_kw),
+    )
+    assert (found is None) == (wanted is None)
+    if found is not None:
+        assert found.total_kw + (found.run * np.array(start_kw)).sum() == pytest.approx(wanted)
 
 
 @given(MACHINES, st.floats(0, 16))

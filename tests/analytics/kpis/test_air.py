@@ -109,6 +109,20 @@ def test_pressure_over_one_minute_means() -> None:
     assert "contract_pressure_bar" in kpis_of(FULL).reasons["pressure_in_band"]
 
 
+@pytest.mark.parametrize("known_ms", [60_000, 59_999, 31_234])
+def test_what_stands_at_the_limit_is_in_the_band(known_ms: int) -> None:
+    table = {"contract_pressure_bar": [6.4, 6.9], "dew_point_max_c": 1.1}
+    station = station_of("compressed_air", **{**LISTED, **table})
+    window = air_window(station, HOUR, changed(
+        main={"flow_m3_min": 30.0, "pressure_bar": [6.4] * 30 + [6.9] * 30, "dew_point_c": 1.1}))
+    columns = window.minutes["air_main"].columns
+    for gauge in ("pressure_bar", "dew_point_c"):
+        columns[f"{gauge}_i"] = columns[f"{gauge}_i"] // 60_000 * known_ms  # type: ignore[index]
+        columns[f"{gauge}_ms"] = np.full(HOUR, known_ms)  # type: ignore[index]
+    kpis = station_kpis(window).kpis
+    assert (kpis["pressure_in_band"], kpis["dew_point_in_band"]) == (1, 1)
+
+
 def test_running_of_machines() -> None:
     states = {"loaded_s": [60] * 30 + [0] * 30, "unloaded_s": [0] * 30 + [45] * 30, "loading_s": [0] * 30 + [15] * 30,
               "power_kw": [60.0] * 30 + [20.0] * 30}
