@@ -380,7 +380,8 @@ class Engine:
         body, number = row.body, self.texts.number
         return Run(
             states.index(body.state) if body.state else -1, body.charging, number(body.session),
-            row.end_ms - row.start_ms, body.quiet_ms, body.energy_n, float("nan") if body.peak_kw is None else body.peak_kw,
+            row.end_ms - row.start_ms, body.quiet_ms, body.energy_n,
+            float("nan") if body.peak_kw is None else body.peak_kw,
             number(body.stop_reason) if body.stop_reason else -1, number(body.error_code) if body.error_code else -1,
         )
 

@@ -116,8 +116,8 @@ def _window(states_ms: np.ndarray, bar: Float64, runs: list[tuple[int, int, str]
     start, end, state = zip(*runs, strict=True)
     none = ("",) * n
     zero = np.zeros(n, np.int64)
-    made = Runs(("c1",), zero, np.array(start), np.full(n, -1), np.array(end), state, zero > 0, none, zero,
-                np.full(n, np.nan), none, none)
+    made = Runs(("c1",), zero, np.array(start), np.full(n, -1), np.array(end), np.array(end), state,
+                zero > 0, none, zero, np.full(n, np.nan), none, none)
     heard = {("compressor", "c1"): START_MS, ("air_main", "main"): START_MS}
     listed = True
     return Window(station, listed, START_MS, end_ms, end_ms, minutes, {"compressor": made}, heard, {},

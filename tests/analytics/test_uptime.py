@@ -44,7 +44,9 @@ def test_a_last_will_ends_the_device_at_its_own_time() -> None:
 
 
 def test_outages_are_a_union_and_the_silence_names_the_cause() -> None:
-    port = uptimes([run("a", 0, 10), run("a", 10, 20, "Faulted", last_min=15), run("a", 30, 40, "Faulted"), run("a", 40, 60)])["a"]
+    port = uptimes([
+        run("a", 0, 10), run("a", 10, 20, "Faulted", last_min=15), run("a", 30, 40, "Faulted"), run("a", 40, 60),
+    ])["a"]
     assert spans(port) == [(10, 15, "faulted", False), (15, 30, "offline", False), (30, 40, "faulted", False)]
     assert port.outage_min == 30
 

@@ -163,7 +163,8 @@ def uptime(
         Maintenance and closed hours.
     """
     own = rules[name]
-    group = [p for n, p in ports.items() if n == name or (own.charge_point and rules[n].charge_point == own.charge_point)]
+    shared = own.charge_point
+    group = [p for n, p in ports.items() if n == name or (shared and rules[n].charge_point == shared)]
     end_ms = min(window[1], now_ms)
     first = min((p.rows[0].time_ms for p in group), default=None)
     start_ms = first if own.commissioned_ms is None else own.commissioned_ms

@@ -9,7 +9,18 @@ from naive.charging_site import Figures, Site, imbalance, supply, transformer
 from naive.kpis import OCCUPIED
 from naive.outcomes import naive_allowed_idle_s
 from naive.sent import (
-    HOUR_MS, MINUTE_MS, Device, Interval, Rules, accepted, clip, common, joined, length, minus, minute_means,
+    HOUR_MS,
+    MINUTE_MS,
+    Device,
+    Interval,
+    Rules,
+    accepted,
+    clip,
+    common,
+    joined,
+    length,
+    minus,
+    minute_means,
 )
 
 STATES = ("Available", "Reserved", "Faulted", "Unavailable")
@@ -109,7 +120,8 @@ def _figures(site: Site, parts: Sequence[Part], peak_kw: float | None) -> Figure
     found["sessions_judged"] = len(judged) if known else None
     found["session_success_rate"] = _over(good, len(judged))
     energies = [s.energy_kwh for s in stays if s.measured]
-    found["sessions_measured"], found["sessions_measured_kwh"] = (len(energies), sum(energies)) if known else (None, None)
+    found["sessions_measured"] = len(energies) if known else None
+    found["sessions_measured_kwh"] = sum(energies) if known else None
     found["mean_session_kwh"] = _over(sum(energies), len(energies))
     over_s = sum(
         max(0.0, s.idle_s - naive_allowed_idle_s(p.rules.rated_kw or 0)) for p in parts for s in p.stays

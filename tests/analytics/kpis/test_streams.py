@@ -176,7 +176,8 @@ def differences(found: Figures, expected: Figures) -> dict[str, Any]:
     tiny = RATIOS_OF_PEAKS if (expected["peak_kw"] or 0.0) < RESOLVED_KW else ()
     return {
         name: (found.get(name, "none"), expected.get(name, "none")) for name in found.keys() | expected.keys()
-        if name not in found or name not in expected or (name not in tiny and not _same(name, found[name], expected[name]))
+        if name not in found or name not in expected
+        or (name not in tiny and not _same(name, found[name], expected[name]))
     }
 
 
