@@ -210,15 +210,43 @@ class Desk:
         now_ms
             Wall time.
         """
+        def change(data: dict[str, Any]) -> bool:
+            data["acknowledgement"] = {"by": by, "note": note, "at": format_time(time_ms)}
+            return True
+
+        return self.revise(alert, "alert.acknowledged", change, time_ms=time_ms, now_ms=now_ms)
+
+    def revise(
+        self, alert: str, type_: str, change: Callable[[dict[str, Any]], bool], *, time_ms: int, now_ms: int
+    ) -> Event | None:
+        """Change an alert's `data` by what is known here, not by analytics; None where nothing changes.
+
+        Parameters
+        ----------
+        alert
+            Which one.
+        type_
+            Of the event.
+        change
+            Changes `data` in place, inside the transaction; False: let it be.
+        time_ms
+            Event time.
+        now_ms
+            Wall time.
+        """
         with self.write() as db:
             row = db.execute("SELECT data, fired_ms, resolved_ms FROM alert WHERE alert = ?", (alert,)).fetchone()
             if row is None:
                 return None
             data = msgspec.json.decode(row[0])
+            taken = data["acknowledgement"] is not None
+            if not change(data):
+                return None
             data["sequence"] += 1
-            data["acknowledgement"] = {"by": by, "note": note, "at": format_time(time_ms)}
-            id_ = hashed(f"acknowledged\n{alert}\n{data['sequence']}")
-            return self._append(db, id_, "alert.acknowledged", time_ms, data, (row[1], row[2]), now_ms)
+            if taken and data["acknowledgement"] is None:  # nobody's again: its time to climb begins anew
+                db.execute("UPDATE alert SET told_ms = ? WHERE alert = ?", (now_ms, alert))
+            id_ = hashed(f"{type_.removeprefix('alert.')}\n{alert}\n{data['sequence']}")
+            return self._append(db, id_, type_, time_ms, data, (row[1], row[2]), now_ms)
 
     def escalate(self, alert: str, tier: int, *, time_ms: int, now_ms: int) -> Event | None:
         """Carry a firing alert that nobody has taken on to a higher tier; None where that is no longer so.
@@ -256,6 +284,8 @@ class Desk:
         data = alert_data(transition, before["sequence"] + 1, self._base_url)
         data["acknowledgement"] = before["acknowledgement"]
         data["tier"] = before["tier"]
+        if before.get("repair"):
+            data["repair"] = before["repair"]
         times = (transition.fired_ms, transition.resolved_ms)
         if transition.state != "firing":
             end_inhibition(db, transition.alert, transition.station, transition.time_ms)

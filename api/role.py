@@ -26,6 +26,8 @@ from api.mqtt_out import MqttOut
 from api.outbox import pending_count, troubles
 from api.overview import Overview
 from api.post import Poster
+from api.problems import Problem
+from api.repairs import Repairs
 from api.routing import Routes
 from api.services import Services
 from api.sources import Sources
@@ -34,6 +36,7 @@ from telemetry.config import Config, split_listen
 from telemetry.errors import ConfigError, VoltairError
 
 _STATUS_S = 1.0
+_REPAIRS_S = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +133,8 @@ async def _serve(config: Config, tokens: list[Token], endpoints: list[Endpoint],
         loop.add_signal_handler(number, stop)
     try:
         async with asyncio.TaskGroup() as group:
-            parts = [intake.run(), deliverer.run(), hub.run(), mqtt_out.run(), _report(services, mqtt_out)]
+            parts = [intake.run(), deliverer.run(), hub.run(), mqtt_out.run(), _report(services, mqtt_out),
+                     _verify(services)]
             if config.clock.mode == "live":
                 parts += [_escalate(services), _watch_itself(services)]
             tasks = [group.create_task(part) for part in parts]
@@ -152,6 +156,18 @@ async def _escalate(services: Services) -> None:
         except (sqlite3.Error, VoltairError):
             _log.exception("alerts cannot be escalated or repeated; tried again each second")
         await asyncio.sleep(_STATUS_S)
+
+
+async def _verify(services: Services) -> None:
+    """Look now and then after leaks that are marked repaired."""
+    repairs = Repairs(services.desk, services.sources)
+    while True:
+        try:
+            if await asyncio.to_thread(repairs.step):
+                services.changed()
+        except (sqlite3.Error, VoltairError, Problem):
+            _log.exception("repairs of leaks cannot be verified; tried again")
+        await asyncio.sleep(_REPAIRS_S)
 
 
 async def _watch_itself(services: Services) -> None:

@@ -21,6 +21,11 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
+def _object(properties: dict[str, Any], optional: Sequence[str] = ()) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
 _ALERT: dict[str, dict[str, Any]] = {
     "id": {**_TEXT, "description": "one episode"},
     "fingerprint": {**_TEXT, "description": "the same rule and device for ever"},
@@ -51,6 +56,15 @@ _ALERT: dict[str, dict[str, Any]] = {
 _ACKNOWLEDGEMENT = _or_null(
     {"type": "object", "properties": {"by": _TEXT, "note": _TEXT, "at": _TIME}, "required": ["by", "note", "at"]}
 )
+_REPAIR = _object(
+    {
+        "by": _TEXT, "note": _TEXT, "at": _TIME,
+        "state": {"enum": ["verifying", "verified", "leaking"], "description": "what the nights since say"},
+        "nights": {"type": "array", "items": _TIME, "description": "ends of the nights that the state stands on"},
+        "leak_m3_min": {"type": ["number", "null"], "description": "what is left, as of the last of them"},
+        "level_m3_min": {"type": "number"}, "size_m3_min": {"type": "number"},
+    }
+)
 _LABELS = {"type": "object", "additionalProperties": _TEXT}
 _TIER = {"type": "integer", "minimum": 1, "description": "whom it has reached: 1 at first, more when escalated"}
 _TEST: dict[str, dict[str, Any]] = {"endpoint": _TEXT, "summary": _BOTH, "remedy": _BOTH, "links": _LINKS}
@@ -59,14 +73,11 @@ _TEST: dict[str, dict[str, Any]] = {"endpoint": _TEXT, "summary": _BOTH, "remedy
 def webhook_schema(type_: str) -> dict[str, Any]:
     """Return the schema of a `standard` body of one of `TYPES`; consumers must accept further members."""
     members = _ALERT if type_ in ALERT_TYPES else _TEST
-    optional = {"acknowledgement": _ACKNOWLEDGEMENT, "tier": _TIER, "labels": _LABELS} if type_ in ALERT_TYPES else {}
+    optional = {}
+    if type_ in ALERT_TYPES:
+        optional = {"acknowledgement": _ACKNOWLEDGEMENT, "repair": _REPAIR, "tier": _TIER, "labels": _LABELS}
     data = {"type": "object", "properties": {**members, **optional}, "required": list(members)}
     return _document(type_, {"type": {"const": type_}, "timestamp": _TIME, "data": data})
-
-
-def _object(properties: dict[str, Any], optional: Sequence[str] = ()) -> dict[str, Any]:
-    required = [name for name in properties if name not in optional]
-    return {"type": "object", "properties": properties, "required": required}
 
 
 def _document(title: str, properties: dict[str, Any], optional: Sequence[str] = ()) -> dict[str, Any]:

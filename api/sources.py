@@ -135,6 +135,10 @@ class Sources:
         heard = self._heard().get(station)
         return self._clock_ms() if heard is None else heard[1]
 
+    def watermark_ms(self, station: str) -> int:
+        """Return up to where a station's figures are complete; 0 where nothing of it was analysed."""
+        return self._heard().get(station, ("", 0, 0))[2]
+
     def devices(self, station: str) -> list[DeviceRow]:
         """Return the devices of a station: those listed in the order of stations.toml, then others by id."""
         settings = self.station(station)

@@ -188,6 +188,10 @@ class Client:
         """Take an alert on."""
         return msgspec.convert(self._post(f"alerts/{alert}/ack", {"by": by, "note": note}), Alert)
 
+    def mark_repaired(self, alert: str, by: str, note: str = "") -> Alert:
+        """Mark a leak repaired; the next nights verify it."""
+        return msgspec.convert(self._post(f"alerts/{alert}/repaired", {"by": by, "note": note}), Alert)
+
     def events(self, after: int = 0) -> Iterator[Event]:
         """Yield every transition after number `after`, in order: keep `n` of the last one and go on from there."""
         return self._list("events", Event, after=after)

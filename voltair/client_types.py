@@ -163,6 +163,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Any]
     links: dict[str, str]
     acknowledgement: dict[str, Any] | None = None
+    repair: dict[str, Any] | None = None
+    """Of a leak that somebody marked repaired: who, when, and what the nights since say."""
     transitions: list[dict[str, Any]] = []
 
 

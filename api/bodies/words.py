@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from api.bodies.notice import Notice
 
@@ -14,12 +15,19 @@ _WORDS = {
         "alert.acknowledged": "Acknowledged", "alert.resolved": "Resolved", "webhook.test": "Test",
         "critical": "critical", "warning": "warning", "info": "info", "alerts": "{} alerts of {}",
         "more": "and {} more", "station": "Station", "since": "Since", "until": "Until", "remedy": "What to do",
-        "by": "Taken on by", "open": "Open in Voltair", "colon": ": ",
+        "by": "Taken on by", "repair": "Repair",
+        "verifying": "marked by {by}, being verified by the next nights",
+        "verified": "verified by the nights up to {nights}; {left} m3/min left",
+        "leaking": "still leaking: {left} m3/min in the night up to {nights}; reopened",
+        "open": "Open in Voltair", "colon": ": ",
     },
     "zh": {
         "alert.firing": "告警", "alert.updated": "变化", "alert.escalated": "升级", "alert.acknowledged": "已确认",
         "alert.resolved": "已恢复", "webhook.test": "测试", "critical": "严重", "warning": "警告", "info": "提示",
         "alerts": "{} 条告警：{}", "more": "另有 {} 条", "station": "站点", "since": "开始", "until": "结束",
+        "repair": "修复", "verifying": "{by} 已标记修复，待随后夜间验证",
+        "verified": "已由截至 {nights} 的夜间验证；剩余 {left} m3/min",
+        "leaking": "仍在泄漏：截至 {nights} 的夜间为 {left} m3/min；已重新打开",
         "remedy": "处理建议", "by": "处理人", "open": "在 Voltair 中打开", "colon": "：",
     },
 }
@@ -72,9 +80,17 @@ def message(notices: Sequence[Notice], language: str) -> Message:
         if taken:
             note = f" ({taken['note']})" if taken["note"] else ""
             lines.append((words["by"], taken["by"] + note))
+        repair = data.get("repair")
+        if repair and len(notices) == 1:
+            lines.append((words["repair"], _repair(words[repair["state"]], repair)))
     if first.type != "alert.resolved":
         lines.append((words["remedy"], data["remedy"][language]))
     return Message(title, tuple(lines), data["links"]["page"], words["open"], words["colon"], tone)
+
+
+def _repair(text: str, repair: dict[str, Any]) -> str:
+    nights = ", ".join(_time(night) for night in repair["nights"])
+    return text.format(by=repair["by"], nights=nights, left=f"{repair['leak_m3_min'] or 0:.2g}")
 
 
 def _tone(notice: Notice) -> str:

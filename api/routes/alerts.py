@@ -10,13 +10,14 @@ from api.alert_log import event_item, find_alert, list_alerts
 from api.desk import audit
 from api.params import LARGEST, Cursor, FromText, Json, Limit, ToText, listing, offset_of, time_of
 from api.problems import Problem
+from api.repairs import mark_repaired
 from api.services import CallerOf, Parts, allow
 
 router = APIRouter(tags=["alerts"])
 
 
 class Ack(BaseModel):
-    """Who takes an alert on."""
+    """Who takes an alert on, or has repaired what it tells."""
 
     by: Annotated[str, Field(min_length=1, max_length=200)]
     note: Annotated[str, Field(max_length=2_000)] = ""
@@ -85,6 +86,26 @@ def acknowledge(parts: Parts, caller: CallerOf, alert: str, body: Ack) -> Json:
         parts.desk.acknowledge(alert, body.by, body.note, time_ms=time_ms, now_ms=now_ms)
         with parts.desk.write() as db:
             audit(db, now_ms=now_ms, caller=caller.name, action="ack", subject=alert, body=body.model_dump())
+        parts.changed()
+    return Json(find_alert(parts.desk.reader, alert))
+
+
+@router.post("/alerts/{alert}/repaired", summary="Mark a leak repaired")
+def repaired(parts: Parts, caller: CallerOf, alert: str, body: Ack) -> Json:
+    """Note who has repaired a leak; the next nights verify it, and `repair` of the alert says what they found.
+
+    Receivers get `alert.acknowledged`, then `alert.updated` with the verdict. The same twice is one. 409 for an alert
+    that nights cannot verify: of another rule than `leak`, or resolved.
+    """
+    found = find_alert(parts.desk.reader, alert)
+    if found is None:
+        raise _unknown(alert)
+    allow(caller, found["station"])
+    now_ms = parts.clock_ms()
+    time_ms = parts.sources.now_ms(found["station"])
+    if mark_repaired(parts.desk, found, body.by, body.note, time_ms=time_ms, now_ms=now_ms):
+        with parts.desk.write() as db:
+            audit(db, now_ms=now_ms, caller=caller.name, action="repaired", subject=alert, body=body.model_dump())
         parts.changed()
     return Json(find_alert(parts.desk.reader, alert))
 

@@ -18,6 +18,7 @@ from api.overview import device_item, exclusions_of, limits_item, station_item
 from api.params import Cursor, FromText, Json, Limit, ToText, listing, page, window_of
 from api.problems import Problem
 from api.reasons import Language, in_language
+from api.repairs import repairs_of
 from api.services import CallerOf, Parts, Services, allow
 from telemetry.times import format_time
 
@@ -143,11 +144,12 @@ def get_sessions(
 def get_leaks(
     parts: Parts, caller: CallerOf, language: Language, station: str, from_: FromText = None, to: ToText = None
 ) -> Json:
-    """Answer the fused estimate and that of each method, with what it was made from."""
+    """Answer the fused estimate and that of each method, with what it was made from; leaks marked repaired."""
     window = window_for(parts, caller, station, from_, to, extremes=True)
     if window.station.kind != "compressed_air":
         raise Problem(422, f"station {station!r} is a {window.station.kind} station; leaks are of compressed_air ones")
-    return Json(in_language(leaks_of(window), language))
+    repairs = repairs_of(parts.desk.reader, station, window.from_ms, window.to_ms)
+    return Json({**in_language(leaks_of(window), language), "repairs": repairs})
 
 
 @router.get("/stations/{station}/energy-code", summary="Energy code of a compressed-air station")

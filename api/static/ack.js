@@ -1,4 +1,4 @@
-// Taking an alert on: who, and a note; receivers of webhooks hear of it too.
+// Taking an alert on, or marking a leak repaired: who, and a note; receivers of webhooks hear of it too.
 
 import { setText } from "./dom.js";
 import { post } from "./fetch.js";
@@ -6,17 +6,21 @@ import { remember, remembered } from "./i18n.js";
 
 const byId = (id) => document.getElementById(id);
 
-/** Make the dialog work. @returns {(alert: object, words: object) => void} opens it for an alert */
+/**
+ * Make the dialog work.
+ * @returns {(alert: object, words: object, call: "ack" | "repaired") => void} opens it for an alert
+ */
 export function ackDialog() {
   const dialog = byId("ack");
   let alert = null;
+  let action = "ack";
   byId("ack-cancel").addEventListener("click", () => dialog.close());
   dialog.addEventListener("submit", async (event) => {
     event.preventDefault();
     const by = byId("ack-by").value.trim();
     if (!by) return;
     try {
-      await post(`alerts/${encodeURIComponent(alert.id)}/ack`, { by, note: byId("ack-note").value.trim() });
+      await post(`alerts/${encodeURIComponent(alert.id)}/${action}`, { by, note: byId("ack-note").value.trim() });
     } catch (error) {
       setText(byId("ack-error"), error.message);
       return;
@@ -24,8 +28,11 @@ export function ackDialog() {
     remember("by", by);
     dialog.close();
   });
-  return (chosen, words) => {
+  return (chosen, words, call) => {
     alert = chosen;
+    action = call;
+    setText(byId("ack-title"), words.t(`take.${call}`));
+    setText(byId("ack-send"), words.t(`take.${call}`));
     setText(byId("ack-why"), words.pick(alert.summary));
     setText(byId("ack-error"), "");
     byId("ack-by").value = remembered("by") ?? "";

@@ -2,6 +2,7 @@
 
 import { chart, onGrid } from "./chart.js";
 import { el, icon, svg } from "./dom.js";
+import { repairText } from "./alerts.js";
 import { get, series } from "./fetch.js";
 import { advicePanel } from "./advice.js";
 import { statementPanel } from "./statement.js";
@@ -96,7 +97,7 @@ async function energyCode(view, signal) {
 
 async function leaks(view, signal) {
   const { id, asked, words } = view;
-  const [{ fused, methods }, { customers }] = await Promise.all([get(`stations/${id}/leaks`, asked, signal), view.item]);
+  const [{ fused, methods, repairs }, { customers }] = await Promise.all([get(`stations/${id}/leaks`, asked, signal), view.item]);
   const place = (text) => (text === null ? "–" : subject(text, view, customers));
   const most = Math.max(...[fused, ...methods].map((m) => m.high ?? m.leak_m3_min ?? 0)) || 1;
   const row = (name, m, note) => [name, words.number(m.leak_m3_min, 2), rangeBar(m, most, words), place(m.place), note];
@@ -107,6 +108,7 @@ async function leaks(view, signal) {
       row(words.t("leak.fused"), fused, ""),
       ...methods.map((m) => row(words.t(`method.${m.method}`), m, m.usable ? "" : words.reason(m.reason))),
     ]),
+    ...repairs.map((repair) => el("p", { class: "repair", data: { state: repair.state } }, place(repair.place), `: ${repairText(repair, words, view.zone)}`)),
   ];
 }
 

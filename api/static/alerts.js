@@ -11,7 +11,7 @@ export class AlertsView {
 
   /**
    * @param {{list: HTMLElement, count: HTMLElement, none: HTMLElement}} nodes
-   * @param {(alert: object) => void} onAck called when someone wants to take an alert on
+   * @param {(alert: object, call: string) => void} onAck called when someone wants to take an alert on, or has repaired it
    * @param {string | null} station show those of this station only
    */
   constructor({ list, count, none }, onAck, station = null) {
@@ -69,16 +69,28 @@ function card(alert, model, words, onAck) {
     el("p", { class: "when" }, `${words.t("alert.since")} `, el("time", { datetime: alert.since, text: since }), " · ",
       el("span", { class: "lasting" }), ...facts.map((f) => ` · ${f}`),
       ...(acked ? [` · ${words.t("alert.acked", acked)}`] : [])),
+    ...(alert.repair ? [el("p", { class: "repair", data: { state: alert.repair.state }, text: repairText(alert.repair, words, model.zone(alert.station)) })] : []),
     el("p", { class: "remedy" }, el("b", { text: words.t("alert.remedy") }), ` ${words.pick(alert.remedy)}`),
     el("details", {}, el("summary", { text: words.t("alert.evidence") }),
       evidence(alert),
       el("a", { href: at(`api/v1/alerts/${alert.id}`), text: `${alert.rule} · ${alert.id}` })));
-  if (firing && !acked) {
-    const button = el("button", { type: "button", class: "take", text: words.t("ack.title"), "aria-describedby": `why-${alert.id}` });
-    button.addEventListener("click", () => onAck(alert));
-    node.querySelector("details").before(button);
-  }
+  const offer = (call) => {
+    const button = el("button", { type: "button", class: "take", text: words.t(`take.${call}`), "aria-describedby": `why-${alert.id}` });
+    button.addEventListener("click", () => onAck(alert, call));
+    node.querySelector("details").before(button, " ");
+  };
+  if (firing && !acked) offer("ack");
+  if (firing && alert.rule === "leak" && alert.repair?.state !== "verifying") offer("repaired");
   return node;
+}
+
+/** What is known of a repair: who marked it when, and what the nights since say. */
+export function repairText(repair, words, zone) {
+  const moment = (time) => words.moment(Date.parse(time), zone);
+  return words.t(`repair.${repair.state}`, {
+    by: repair.by, at: moment(repair.at), nights: repair.nights.map(moment).join(", "),
+    left: words.number(repair.leak_m3_min ?? 0, 2), note: repair.note && ` (${repair.note})`,
+  });
 }
 
 /** A link to the station of an alert; the name of what has no page: Voltair itself, or a group of stations. */

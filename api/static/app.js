@@ -27,7 +27,7 @@ const model = new Model();
 const dialog = new DeviceDialog(byId("device"));
 const openAck = ackDialog();
 const openDevice = (station, key) => dialog.show(station, key, model, words);
-const takeOn = (alert) => openAck(alert, words);
+const takeOn = (alert, call) => openAck(alert, words, call);
 const stations = new StationsView(byId("stations"), openDevice, soon);
 const alerts = new AlertsView({ list: byId("alert-list"), count: byId("alerts-count"), none: byId("alerts-none") }, takeOn);
 const counts = new Map();

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_nights import LEVEL, nights_of
 from naive.windows import NO_DEAF, START_MS, buckets_of, station_of
 
 from analytics.air import air_minutes
@@ -26,24 +27,8 @@ from telemetry.times import DAY_MS, MINUTE_MS
 PACK = load_rules()
 
 
-def nights_of(base: list[float], *, day: list[float] | None = None, flow: float = 30.0, **parts: Any) -> Nights:
-    n = len(base)
-    values = np.array(base, np.float64)
-    start = START_MS + DAY_MS * np.arange(n)
-    return Nights(**{
-        "place": "network", "kind": "air_main", "device": "main", "start_ms": start, "end_ms": start + 5 * 3_600_000,
-        "base": values, "spread": np.full(n, 0.05), "day": values if day is None else np.array(day, np.float64),
-        "station_flow": np.full(n, flow), "metered": np.full(n, 4.0), "weekday": np.arange(n) % 7, "balance": True,
-        "silent": np.zeros(n),
-        **parts,
-    })
-
-
 def last(nights: Nights) -> Growth:
     return growth_of(nights)
-
-
-LEVEL = [2.0, 2.05, 1.95, 2.0, 2.02, 1.98, 2.0]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -103,6 +103,7 @@ def test_a_token_of_one_station_sees_no_other(guarded: Client) -> None:
     ):
         problem(guarded.get(path, headers=head), 403)
     problem(guarded.post("/api/v1/alerts/a1/ack", json={"by": "x"}, headers=head), 403)
+    problem(guarded.post("/api/v1/alerts/a1/repaired", json={"by": "x"}, headers=head), 403)
     assert guarded.post("/api/v1/alerts/b1/ack", json={"by": "x"}, headers=head).status_code == 200
 
 

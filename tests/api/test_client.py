@@ -45,6 +45,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     ),
     "alert": lambda c: c.alert(next(c.alerts()).id),
     "acknowledge": lambda c: c.acknowledge("nobody", "Li", "on my way"),
+    "mark_repaired": lambda c: c.mark_repaired("nobody", "Li", "gasket changed"),
     "events": lambda c: list(c.events(after=1)),
     "silences": lambda c: list(c.silences()),
     "exclusions": lambda c: list(c.exclusions("harbour")),
@@ -59,7 +60,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
     "readiness": lambda c: c.readiness(),
     "metrics": lambda c: c.metrics(),
 }
-NOT_THERE = {"acknowledge", "webhook", "deliveries"}
+NOT_THERE = {"acknowledge", "mark_repaired", "webhook", "deliveries"}
 """No endpoint is configured, and the alerts of this Voltair are left to the tests of the page."""
 
 

@@ -94,7 +94,7 @@ def test_groups(client: Client) -> None:
 
 def test_leaks_are_of_air_stations(client: Client) -> None:
     found = get(client, "stations/isle/leaks")
-    assert set(found) == {"fused", "methods"}
+    assert set(found) == {"fused", "methods", "repairs"}
     assert client.get("/api/v1/stations/harbour/leaks").status_code == 422
 
 

@@ -215,6 +215,39 @@ def test_an_acknowledged_alert_says_by_whom(show: Callable[..., Page], page_api:
     expect(page.locator("#alert-a1 .when")).to_contain_text("acknowledged by Li: on my way")
 
 
+def test_a_leak_is_marked_repaired_by_keyboard_and_says_what_the_nights_say(
+    show: Callable[..., Page], page_api: PageServer
+) -> None:
+    page = show()
+    leak = page.locator("#alert-a2")
+    expect(page.locator("#alert-a1").get_by_role("button", name="Mark repaired")).to_have_count(0)
+    leak.get_by_role("button", name="Mark repaired").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Mark repaired")).to_be_visible()
+    page.keyboard.type("Li")
+    page.keyboard.press("Tab")
+    page.keyboard.type("gasket changed")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert page_api.posted == [("/api/v1/alerts/a2/repaired", {"by": "Li", "note": "gasket changed"})]
+    repair = {"by": "Li", "note": "gasket changed", "at": NOW, "state": "verifying", "nights": [], "leak_m3_min": None}
+    taken = {"acknowledgement": {"by": "Li", "note": "gasket changed", "at": NOW}, "repair": repair, "sequence": 2}
+    page_api.send("alert", page_events.LEAK | taken)
+    said = leak.locator(".repair")
+    expect(said).to_have_text(
+        "marked repaired on 22/11, 11:04 by Li (gasket changed), being verified by the next nights"
+    )
+    expect(leak.get_by_role("button")).to_have_count(0)
+    still = repair | {"state": "leaking", "nights": ["2026-11-22T21:00:00.000Z"], "leak_m3_min": 2.9}
+    page_api.send("alert", page_events.LEAK | {"repair": still, "sequence": 3})
+    expect(said).to_contain_text("still leaking")
+    expect(said).to_contain_text("2.90 m³/min in the night that ended 23/11, 05:00, reopened")
+    expect(leak.get_by_role("button")).to_have_text(["Acknowledge", "Mark repaired"])
+    page.get_by_role("button", name="中文").click()
+    expect(said).to_contain_text("仍在泄漏")
+    expect(leak.get_by_role("button")).to_have_text(["确认", "标记已修复"])
+
+
 def test_the_keyboard_reaches_every_tile_and_opens_it(show: Callable[..., Page]) -> None:
     page = show()
     first = page.locator("[data-key='port/p001']")
