@@ -16,8 +16,10 @@ from api.desk import Desk
 from api.problems import Problem
 from api.sources import Sources
 from store.roles import wall_ms
-from telemetry.times import HOUR_MS, format_time, to_ms
+from telemetry.times import MINUTE_MS, format_time, to_ms
 
+_QUARTER_MS = 15 * MINUTE_MS
+"""Quiet hours end with one in every time zone, so a look at each sees every night as soon as it is complete."""
 RULE = "leak"
 """The rule whose alerts nights can verify."""
 
@@ -109,7 +111,7 @@ class Repairs:
         self._desk = desk
         self._sources = sources
         self._looked: dict[str, int] = {}
-        """Station -> the hour up to which its nights were looked at with these marks."""
+        """Station -> the quarter of an hour up to which its nights were looked at."""
 
     def step(self) -> int:
         """Tell what is new; return how many alerts changed."""
@@ -124,12 +126,11 @@ class Repairs:
         changed = 0
         for station, alerts in pending.items():
             complete_ms = self._sources.watermark_ms(station)
-            # A place's days follow the clock of its station; a look each hour sees the end of every night.
-            hour = complete_ms // HOUR_MS
+            quarter = complete_ms // _QUARTER_MS
             recent = [a for a in alerts if 0 < complete_ms - _marked_ms(a) < LOOKBACK_MS]
-            if recent and self._looked.get(station) != hour:
+            if recent and self._looked.get(station) != quarter:
                 changed += self._look(station, recent, complete_ms)
-                self._looked[station] = hour
+                self._looked[station] = quarter
         return changed
 
     def _look(self, station: str, alerts: list[dict[str, Any]], complete_ms: int) -> int:
