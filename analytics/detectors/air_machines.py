@@ -1,6 +1,6 @@
 """Compressors that cycle too often, run for nothing, get hot, clog, or draw a wrong current."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from analytics.detectors.air_minutes import (
     HELD_MIN,
     LOOKBACK_MS,
     WHOLE_MS,
+    Bools,
     Float64,
     Int64,
     Minutes,
@@ -87,7 +88,8 @@ def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
 
     Usual is the median of the loaded minutes of the day up to ten minutes ago, by medians of ten minutes each; limits
     are +10 % and -15 %. A motor works as the pressure ratio asks, part of its current goes into its field: between the
-    usual current and that times the isentropic work now over the usual work, every current is right.
+    usual current and that times the isentropic work now over the usual work, every current is right. Minutes in which
+    current and discharge pressure both stand are a frozen logger: its states go on, its gauges tell nothing.
     """
     m = Minutes(window)
     listed = window.station.listed("compressor")
@@ -95,6 +97,7 @@ def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
     loaded = (m.in_state("loaded") >= WHOLE_MS) & fixed[:, None]
     # The way to the first value of the next state is no loaded current: the mean stays among the minute's own values.
     least, most = (m.end("compressor", f"motor_current_a_{end}") for end in ("min", "max"))
+    loaded &= ~_stand(m, ("motor_current_a", "discharge_pressure_bar"))
     current = np.where(loaded, np.fmin(np.fmax(m.mean("compressor", "motor_current_a"), least), most), np.nan)
     own_bar = m.mean("compressor", "discharge_pressure_bar")
     pressure = np.where(loaded, np.where(own_bar > DEAD_BAR, own_bar, m.header_bar()), np.nan)
@@ -114,6 +117,18 @@ def motor_current(window: Window, from_ms: int, _to_ms: int) -> Signal:
         Part("compressor", m.devices("compressor"), value, {
             "motor_current_a": current, "usual_a": usual, "pressure_bar": pressure, "usual_bar": usual_bar,
             "deviation_share": off})])
+
+
+def _stand(m: Minutes, gauges: Sequence[str]) -> Bools:
+    """Return (compressors, minutes) whether all these gauges are known and are as they were the minute before."""
+    stand = []
+    for gauge in gauges:
+        low, high = (m.end("compressor", f"{gauge}_{end}") for end in ("min", "max"))
+        still = low == high
+        still[:, 1:] &= high[:, 1:] == high[:, :-1]
+        still[:, :1] = False
+        stand.append(still)
+    return np.asarray(np.logical_and.reduce(stand))
 
 
 def _usual(values: Float64, minute: Int64) -> Float64:
@@ -142,7 +157,7 @@ MACHINES: Mapping[str, Detector] = {
     **{d.__name__: Detector(d, LOOKBACK_MS, extremes=True)
        for d in (short_cycling, unloaded_running, overheating, filter_clogged)},
     "motor_current": Detector(motor_current, USUAL_MS + HOUR_MS, columns=(
-        "motor_current_a_min", "motor_current_a_max",
+        *(f"{g}_{e}" for g in ("motor_current_a", "discharge_pressure_bar") for e in ("min", "max")),
         *(f"{s}_ms" for s in MACHINE_STATE),
         *(f"{g}_{e}" for g in ("motor_current_a", "discharge_pressure_bar", "pressure_bar") for e in ("i", "ms")))),
 }

@@ -144,6 +144,13 @@ def test_the_way_down_to_unloaded_is_no_loaded_current() -> None:
     assert fired(window, N) == []
 
 
+def test_a_current_that_a_frozen_logger_keeps_is_no_fault_of_the_motor() -> None:
+    """It froze while the machine ran unloaded; its states go on. A current that stands alone is judged."""
+    kept = {"motor_current_a": lambda _: 90.0, "discharge_pressure_bar": lambda _: 6.55}
+    assert ("motor_current", "c1") not in told(with_(C1, **kept))
+    assert ("motor_current", "c1") in told(with_(C1, motor_current_a=lambda _: 90.0))
+
+
 def test_a_dead_header_gauge_is_one_sensor_event_and_nothing_else() -> None:
     assert told(with_(MAIN, pressure_bar=lambda _: -0.02)) == [("sensor_dropout", "main")]
 
