@@ -40,7 +40,7 @@ export class CompareView {
   close() { this.#abort.abort(); }
 
   render() {
-    if (this.#asked || !this.model.stations.size) return;
+    if (this.#asked || !this.model.complete || !this.model.stations.size) return;
     this.#asked = true;
     this.#load();
   }

@@ -74,6 +74,9 @@ export class Model {
     for (const row of devices) rows.set(`${row.kind}/${row.device}`, row);
   }
 
+  /** Whether every station that the stream announced has told its figures. */
+  get complete() { return this.hello !== null && this.hello.stations.every((id) => this.stations.has(id)); }
+
   /** Stations in stable order. */
   sortedStations() {
     return [...this.stations.values()].sort((a, b) => natural.compare(a.station.station, b.station.station));

@@ -60,10 +60,10 @@ def panel(page: Page, name: str) -> Locator:
 
 
 def cells(table: Locator) -> list[list[str]]:
-    found: list[list[str]] = table.locator("tbody tr").evaluate_all(
-        "(rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent))"
-    )
-    return found
+    rows = table.locator("tbody tr")
+    expect(rows).not_to_have_count(0)
+    read = "(rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent))"
+    return list(rows.evaluate_all(read))
 
 
 def percent(value: float, digits: int = 1) -> str:
